@@ -1,0 +1,11 @@
+# Toolchain: clang and libc++ from the ziglang wheel, against glibc 2.17, so that one build runs on every distribution we support.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR x86_64)
+set(_wrappers "${CMAKE_CURRENT_LIST_DIR}/zig")
+set(CMAKE_C_COMPILER "${_wrappers}/cc")
+set(CMAKE_CXX_COMPILER "${_wrappers}/c++")
+set(CMAKE_ASM_COMPILER "${_wrappers}/cc")
+set(CMAKE_AR "${_wrappers}/ar")
+set(CMAKE_RANLIB "${_wrappers}/ranlib")
+set(CMAKE_C_COMPILER_WORKS TRUE)
+set(CMAKE_CXX_COMPILER_WORKS TRUE)
