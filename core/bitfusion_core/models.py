@@ -1,0 +1,122 @@
+"""Values that cross the borders between the parts. Immutable; units in the names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Tuple
+
+HOLD_CONNECTION = "connection"
+HOLD_LEASE = "lease"
+HOLDS = (HOLD_CONNECTION, HOLD_LEASE)
+
+DEFAULT_MANAGER_PORT = 56001
+DEFAULT_DISPATCHER_PORT = 55001
+DEFAULT_WAIT_S = 1800.0
+MAX_GPUS_PER_REQUEST = 64
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A physical GPU as the scheduler sees it."""
+
+    index: int
+    uuid: str
+    name: str
+    pci_bus_id: str
+    memory_mib: int
+
+
+@dataclass(frozen=True)
+class GpuReading:
+    """A GPU with its sensors at one moment; a sensor the device lacks is None."""
+
+    gpu: Gpu
+    used_mib: Optional[int] = None
+    persistence_mode: Optional[bool] = None
+    ecc_uncorrected: Optional[int] = None
+    fan_percent: Optional[int] = None
+    temperature_c: Optional[int] = None
+    pstate: Optional[int] = None
+    power_w: Optional[float] = None
+    power_limit_w: Optional[float] = None
+    utilization_percent: Optional[int] = None
+    compute_mode: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class GpuReport:
+    """All GPUs of a server at one moment."""
+
+    driver_version: str
+    cuda_version: str
+    gpus: Tuple[GpuReading, ...]
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """What filters can ask about a server."""
+
+    address: str
+    hostname: str
+    driver_version: str
+    cuda_version: str
+    has_rdma: bool = False
+
+
+@dataclass(frozen=True)
+class LeaseRequest:
+    """What a client asks for. Neither `fraction` nor `memory_mib`: whole GPUs."""
+
+    gpus: int
+    fraction: Optional[float] = None
+    memory_mib: Optional[int] = None
+    filters: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    timeout_s: float = DEFAULT_WAIT_S
+    hold: str = HOLD_CONNECTION
+    command: Tuple[str, ...] = ()
+    hostname: str = ""
+    user: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Each GPU is wanted alone: nothing was said, or all of it."""
+        return self.memory_mib is None and self.fraction in (None, 1.0)
+
+
+@dataclass(frozen=True)
+class LeasedGpu:
+    """One GPU of a lease. `charge_mib` is what the scheduler counts: the partition and the driver's own context."""
+
+    index: int
+    uuid: str
+    name: str
+    memory_mib: int
+    charge_mib: int
+
+
+@dataclass(frozen=True)
+class Lease:
+    """GPUs given to one session until it ends."""
+
+    id: str
+    server_id: str
+    token_id: str
+    client_id: str
+    gpus: Tuple[LeasedGpu, ...]
+    memory_mib: int
+    fraction: float
+    hold: str
+    hostname: str
+    user: str
+    command: Tuple[str, ...]
+    granted_at: float
+    tls: bool = True
+
+
+@dataclass(frozen=True)
+class EndedLease:
+    """A row of the history."""
+
+    lease: Lease
+    ended_at: float
+    reason: str
