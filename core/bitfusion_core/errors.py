@@ -6,7 +6,8 @@ each edge reports it. The instance adds why (`detail`) and named fields.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Dict, Iterator, Mapping, Optional, Type
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Dict, Optional, Type
 
 # Exit codes of `run` and `client`, whose own codes must not be mistaken for those of the command they run.
 EXIT_WAIT_TIMED_OUT = 124
@@ -25,13 +26,13 @@ class BitfusionError(Exception):
     http_status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, detail: str = "", *, hint: Optional[str] = None, **fields: Any) -> None:
+    def __init__(self, detail: str = "", *, hint: str | None = None, **fields: Any) -> None:
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.advice = self.hint if hint is None else hint
         self.fields = fields
 
-    def problem(self, request_id: str = "") -> Dict[str, Any]:
+    def problem(self, request_id: str = "") -> dict[str, Any]:
         """The body of an RFC 9457 answer."""
         return {
             **self.fields,
@@ -205,13 +206,13 @@ class Unhealthy(BitfusionError):
     exit_code = 14
 
 
-def _tree(root: Type[BitfusionError]) -> Iterator[Type[BitfusionError]]:
+def _tree(root: type[BitfusionError]) -> Iterator[type[BitfusionError]]:
     yield root
     for child in root.__subclasses__():
         yield from _tree(child)
 
 
-def by_code() -> Dict[str, Type[BitfusionError]]:
+def by_code() -> dict[str, type[BitfusionError]]:
     """All errors by their stable code."""
     return {error.code: error for error in _tree(BitfusionError)}
 

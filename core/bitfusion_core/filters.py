@@ -6,13 +6,14 @@ A key given several times means any of its values; different keys must all hold.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterable, List, Mapping, Tuple
+from typing import Callable, Dict, List, Tuple
 
 from bitfusion_core.errors import InvalidValue, UnknownFilterKey
 from bitfusion_core.models import Gpu, ServerFacts
 
-Filters = Mapping[str, Tuple[str, ...]]
+Filters = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,14 @@ def _is_decimal(value: str) -> bool:
     return value.isascii() and value.isdigit()
 
 
-KEYS: Dict[str, FilterKey] = {
+KEYS: dict[str, FilterKey] = {
     key.name: key
     for key in (
         FilterKey("server.addr", "address of the server", lambda s, g, v: s.address == v),
         FilterKey("server.hostname", "host name of the server", lambda s, g, v: s.hostname.lower() == v.lower()),
-        FilterKey(
-            "server.has-rdma", "true or false: RDMA on the server", lambda s, g, v: s.has_rdma is (v.lower() == "true"), _is_boolean
-        ),
+        FilterKey("server.has-rdma", "true or false: RDMA on the server", lambda s, g, v: s.has_rdma is (v.lower() == "true"), _is_boolean),
         FilterKey("server.cuda-version", "CUDA version of the server, for example 13.0", lambda s, g, v: _same_version(s.cuda_version, v)),
-        FilterKey(
-            "server.driver-version", "driver version, for example 580.65.06", lambda s, g, v: _same_version(s.driver_version, v)
-        ),
+        FilterKey("server.driver-version", "driver version, for example 580.65.06", lambda s, g, v: _same_version(s.driver_version, v)),
         FilterKey("device.id", "index or UUID of the GPU", lambda s, g, v: v in (str(g.index), g.uuid)),
         FilterKey("device.name", "part of the GPU's name, for example Tesla", lambda s, g, v: v.lower() in g.name.lower()),
         FilterKey("device.phy-memory", "physical memory of the GPU in MiB", lambda s, g, v: g.memory_mib == int(v), _is_decimal),
@@ -57,9 +54,9 @@ KEYS: Dict[str, FilterKey] = {
 }
 
 
-def check(filters: Mapping[str, Iterable[str]]) -> Dict[str, Tuple[str, ...]]:
+def check(filters: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
     """The same filters, or an error that names the bad key or value."""
-    checked: Dict[str, Tuple[str, ...]] = {}
+    checked: dict[str, tuple[str, ...]] = {}
     for name, values in filters.items():
         row = KEYS.get(name)
         if row is None:
@@ -71,9 +68,9 @@ def check(filters: Mapping[str, Iterable[str]]) -> Dict[str, Tuple[str, ...]]:
     return checked
 
 
-def parse(items: Iterable[str]) -> Dict[str, Tuple[str, ...]]:
+def parse(items: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Filters from `key=value` texts, in the order given."""
-    collected: Dict[str, List[str]] = {}
+    collected: dict[str, list[str]] = {}
     for item in items:
         name, separator, value = item.partition("=")
         if not separator:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Mapping, Optional, Tuple
+from typing import Optional, Tuple
 
 HOLD_CONNECTION = "connection"
 HOLD_LEASE = "lease"
@@ -31,16 +32,16 @@ class GpuReading:
     """A GPU with its sensors at one moment; a sensor the device lacks is None."""
 
     gpu: Gpu
-    used_mib: Optional[int] = None
-    persistence_mode: Optional[bool] = None
-    ecc_uncorrected: Optional[int] = None
-    fan_percent: Optional[int] = None
-    temperature_c: Optional[int] = None
-    pstate: Optional[int] = None
-    power_w: Optional[float] = None
-    power_limit_w: Optional[float] = None
-    utilization_percent: Optional[int] = None
-    compute_mode: Optional[str] = None
+    used_mib: int | None = None
+    persistence_mode: bool | None = None
+    ecc_uncorrected: int | None = None
+    fan_percent: int | None = None
+    temperature_c: int | None = None
+    pstate: int | None = None
+    power_w: float | None = None
+    power_limit_w: float | None = None
+    utilization_percent: int | None = None
+    compute_mode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class GpuReport:
 
     driver_version: str
     cuda_version: str
-    gpus: Tuple[GpuReading, ...]
+    gpus: tuple[GpuReading, ...]
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,12 @@ class LeaseRequest:
     """What a client asks for. Neither `fraction` nor `memory_mib`: whole GPUs."""
 
     gpus: int
-    fraction: Optional[float] = None
-    memory_mib: Optional[int] = None
-    filters: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    fraction: float | None = None
+    memory_mib: int | None = None
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     timeout_s: float = DEFAULT_WAIT_S
     hold: str = HOLD_CONNECTION
-    command: Tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
     hostname: str = ""
     user: str = ""
 
@@ -102,13 +103,13 @@ class Lease:
     server_id: str
     token_id: str
     client_id: str
-    gpus: Tuple[LeasedGpu, ...]
+    gpus: tuple[LeasedGpu, ...]
     memory_mib: int
     fraction: float
     hold: str
     hostname: str
     user: str
-    command: Tuple[str, ...]
+    command: tuple[str, ...]
     granted_at: float
     tls: bool = True
 

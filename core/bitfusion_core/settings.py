@@ -7,8 +7,9 @@ as `_`), the command line, and, where the scope allows it, the store. Code, help
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 from bitfusion_core.errors import BitfusionError, InvalidSetting
 from bitfusion_core.units import parse_duration
@@ -26,22 +27,22 @@ class Scope(enum.Enum):
 
 @dataclass(frozen=True)
 class Setting:
-    """One row. `low` and `high` bound numbers; a float in seconds also takes `10m` and the like."""
+    """One row. `low` and `high` bound a number, both or neither; a float in seconds also takes `10m` and the like."""
 
     name: str
     type: type
     default: Value
     scope: Scope
     help: str
-    low: Optional[float] = None
-    high: Optional[float] = None
+    low: float | None = None
+    high: float | None = None
     secret: bool = False
 
     def parse(self, given: Any) -> Value:
         """A value of the right type within its range, or an error that says what is wrong."""
         value = self._convert(given)
-        if isinstance(value, (int, float)) and not self._in_range(value):
-            raise InvalidSetting(f"{self.name}: {given!r} is outside {self.low:g} to {self.high:g}" if self._bounded else f"{self.name}: {given!r}")
+        if self.low is not None and self.high is not None and not self.low <= float(value) <= self.high:
+            raise InvalidSetting(f"{self.name}: {given!r} is outside {self.low:g} to {self.high:g}")
         return value
 
     def _convert(self, given: Any) -> Value:
@@ -53,24 +54,18 @@ class Setting:
             if self.type is int and isinstance(given, (bool, float)):
                 raise ValueError(given)
             return self.type(given)  # type: ignore[no-any-return]
-        except (ValueError, TypeError, BitfusionError) as error:
+        except (ValueError, TypeError, KeyError, BitfusionError) as error:
             raise InvalidSetting(f"{self.name}: {given!r} is not a valid {self.type.__name__}") from error
 
-    @property
-    def _bounded(self) -> bool:
-        return self.low is not None and self.high is not None
 
-    def _in_range(self, value: float) -> bool:
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
 def _boolean(given: Any) -> bool:
-    if isinstance(given, bool):
-        return given
-    return {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}[str(given).lower()]
+    return _BOOLEANS[str(given).lower()]
 
 
-TABLE: Tuple[Setting, ...] = (
+TABLE: tuple[Setting, ...] = (
     Setting("manager.listen", str, "0.0.0.0:56001", Scope.PROCESS, "address and port of the manager's HTTPS API"),
     Setting("manager.max_connections", int, 4096, Scope.PROCESS, "connections the API serves at once", 16, 65536),
     Setting("dispatcher.port", int, 55001, Scope.PROCESS, "port of the data connections", 1, 65535),
@@ -85,8 +80,8 @@ TABLE: Tuple[Setting, ...] = (
     Setting("lease.reconnect_s", float, 60.0, Scope.SERVER, "time clients have to come back after a restart of the manager", 1, 3600),
     Setting("lease.idle_timeout_min", int, 0, Scope.CLIENT, "minutes without GPU work after which a session ends; 0: never", 0, 525600),
     Setting("token.lifetime_days", int, 365, Scope.SERVER, "days a new client token is valid", 1, 36500),
-)  # fmt: skip
-BY_NAME: Dict[str, Setting] = {row.name: row for row in TABLE}
+)
+BY_NAME: dict[str, Setting] = {row.name: row for row in TABLE}
 
 
 class Settings:
@@ -118,7 +113,7 @@ class Settings:
         """Value of an on/off setting."""
         return bool(self._values[name])
 
-    def shown(self) -> Dict[str, Value]:
+    def shown(self) -> dict[str, Value]:
         """All values for people to see; secrets are blanked."""
         return {row.name: "***" if row.secret else self._values[row.name] for row in TABLE}
 
@@ -128,6 +123,6 @@ def environment_name(setting: Setting) -> str:
     return "BITFUSION_" + setting.name.upper().replace(".", "_").replace("-", "_")
 
 
-def from_environment(environment: Mapping[str, str]) -> Dict[str, str]:
+def from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Settings given as environment variables."""
     return {row.name: environment[environment_name(row)] for row in TABLE if environment_name(row) in environment}

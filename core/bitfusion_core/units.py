@@ -55,7 +55,7 @@ def parse_megabytes(text: str) -> int:
     return int(text)
 
 
-def parse_partial(text: str) -> Tuple[Optional[float], Optional[int]]:
+def parse_partial(text: str) -> tuple[float | None, int | None]:
     """(fraction, None) for a value up to 1, (None, MiB) above: `-p 0.5`, `-p 4096`."""
     stripped = text.strip()
     value = float(stripped) if _NUMBER.fullmatch(stripped) else math.nan

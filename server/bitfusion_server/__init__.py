@@ -1,0 +1,1 @@
+"""The GPU server: manager, dispatcher and workers."""

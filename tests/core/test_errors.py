@@ -1,0 +1,36 @@
+"""The error tree."""
+
+from __future__ import annotations
+
+import pytest
+from bitfusion_core import errors
+
+
+@pytest.mark.parametrize("error", errors.by_code().values(), ids=lambda error: error.code)
+def test_every_error_is_complete(error: type[errors.BitfusionError]) -> None:
+    """Each class has its own code, says what to do next, and has documented numbers."""
+    assert error.title
+    assert error.hint
+    assert 400 <= error.http_status < 600
+    assert error.exit_code in (1, 2, 10, 11, 12, 13, 14)
+
+
+def test_codes_are_unique() -> None:
+    """No class hides another behind the same code."""
+    assert len(errors.by_code()) == len(list(errors._tree(errors.BitfusionError)))
+
+
+def test_problem_round_trip() -> None:
+    """An API answer becomes the error it was made from."""
+    problem = errors.NeverFits("3 GPUs requested, the server has 2", gpus=3).problem("r1")
+
+    back = errors.from_problem(problem)
+
+    assert isinstance(back, errors.NeverFits)
+    assert "3 GPUs requested, the server has 2" == back.detail
+    assert 3 == problem["gpus"]
+
+
+def test_unknown_code_keeps_its_text() -> None:
+    """A newer server's error is still readable."""
+    assert "new thing" == errors.from_problem({"code": "from_the_future", "detail": "new thing"}).detail
