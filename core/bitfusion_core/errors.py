@@ -7,7 +7,7 @@ each edge reports it. The instance adds why (`detail`) and named fields.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Dict, Optional, Type
+from typing import Any, ClassVar
 
 # Exit codes of `run` and `client`, whose own codes must not be mistaken for those of the command they run.
 EXIT_WAIT_TIMED_OUT = 124

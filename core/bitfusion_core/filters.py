@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Tuple
+from typing import Callable
 
 from bitfusion_core.errors import InvalidValue, UnknownFilterKey
 from bitfusion_core.models import Gpu, ServerFacts

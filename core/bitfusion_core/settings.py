@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Union
 
 from bitfusion_core.errors import BitfusionError, InvalidSetting
 from bitfusion_core.units import parse_duration
