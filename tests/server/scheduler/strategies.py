@@ -1,0 +1,28 @@
+"""Random servers and requests."""
+
+from __future__ import annotations
+
+from bitfusion_core.models import Gpu, LeaseRequest, ServerFacts
+from bitfusion_server.scheduler.placement import GpuState, Inventory
+from hypothesis import strategies as st
+
+SERVER = ServerFacts("10.0.0.5", "gpu-1", "580.65.06", "13.0")
+
+
+def server_of(*memories_mib: int, reserve_mib: int = 0) -> Inventory:
+    """An idle server with GPUs of these sizes."""
+    gpus = tuple(GpuState(Gpu(i, f"GPU-{i}", f"Model {mib}", f"0000:0{i}:00.0", mib)) for i, mib in enumerate(memories_mib))
+    return Inventory(SERVER, gpus, reserve_mib)
+
+
+inventories = st.builds(
+    lambda memories, reserve: server_of(*memories, reserve_mib=reserve),
+    st.lists(st.sampled_from([8000, 16000, 16160, 24000]), min_size=1, max_size=6),
+    st.sampled_from([0, 300]),
+)
+_counts = st.integers(1, 4)
+requests = st.one_of(
+    st.builds(LeaseRequest, gpus=_counts),
+    st.builds(LeaseRequest, gpus=_counts, fraction=st.sampled_from([0.01, 0.1, 0.25, 0.333, 0.5, 0.75, 1.0])),
+    st.builds(LeaseRequest, gpus=_counts, memory_mib=st.integers(1, 25000)),
+)
