@@ -1,0 +1,59 @@
+"""The storage tables, as data.
+
+`since` is the schema version that brought a table or column; a new version adds rows here and nothing else. Removing or changing a column
+is done by adding its successor. What is only ever read as a whole is one JSON document (`body`); what is searched for is a column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """`type` is TEXT, REAL, INTEGER or BLOB."""
+
+    name: str
+    type: str
+    since: int = 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """`key` is the primary key, `order` the columns lists are read by."""
+
+    name: str
+    help: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    order: tuple[str, ...] = ()
+    since: int = 1
+
+
+def _columns(**types: str) -> tuple[Column, ...]:
+    return tuple(Column(name, type_) for name, type_ in types.items())
+
+
+TABLES: tuple[Table, ...] = (
+    Table("server", "who this server is: one row", _columns(slot="INTEGER", body="TEXT"), key=("slot",)),
+    Table("setting", "settings changed by an administrator", _columns(name="TEXT", value="TEXT"), key=("name",)),
+    Table("token", "access tokens, hashed", _columns(id="TEXT", created_at="REAL", body="TEXT"), key=("id",), order=("created_at",)),
+    Table(
+        "client",
+        "identities claimed by clients",
+        _columns(id="TEXT", token_id="TEXT", created_at="REAL", body="TEXT"),
+        key=("id",),
+        order=("created_at",),
+    ),
+    Table(
+        "lease",
+        "open leases with their session keys",
+        _columns(id="TEXT", server_id="TEXT", granted_at="REAL", session_key="BLOB", body="TEXT"),
+        key=("id",),
+        order=("server_id", "granted_at"),
+    ),
+    Table("lease_history", "ended leases", _columns(id="TEXT", ended_at="REAL", body="TEXT"), key=("id",), order=("ended_at",)),
+    Table("audit", "who changed what", _columns(number="INTEGER", at="REAL", body="TEXT"), key=("number",), order=("at",)),
+)
