@@ -2,6 +2,7 @@
 
 Every method is one atomic, durable step: when it returns, the change survives a crash. A method that answers bool says whether its
 condition held; if not, nothing was changed. Engines share one contract test suite.
+"""
 
 from __future__ import annotations
 
