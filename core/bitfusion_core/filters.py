@@ -42,14 +42,14 @@ def _is_decimal(value: str) -> bool:
 KEYS: dict[str, FilterKey] = {
     key.name: key
     for key in (
-        FilterKey("server.addr", "address of the server", lambda s, g, v: s.address == v),
-        FilterKey("server.hostname", "host name of the server", lambda s, g, v: s.hostname.lower() == v.lower()),
-        FilterKey("server.has-rdma", "true or false: RDMA on the server", lambda s, g, v: s.has_rdma is (v.lower() == "true"), _is_boolean),
-        FilterKey("server.cuda-version", "CUDA version of the server, for example 13.0", lambda s, g, v: _same_version(s.cuda_version, v)),
-        FilterKey("server.driver-version", "driver version, for example 580.65.06", lambda s, g, v: _same_version(s.driver_version, v)),
-        FilterKey("device.id", "index or UUID of the GPU", lambda s, g, v: v in (str(g.index), g.uuid)),
-        FilterKey("device.name", "part of the GPU's name, for example Tesla", lambda s, g, v: v.lower() in g.name.lower()),
-        FilterKey("device.phy-memory", "physical memory of the GPU in MiB", lambda s, g, v: g.memory_mib == int(v), _is_decimal),
+        FilterKey("server.addr", "address of the server", lambda s, _, v: s.address == v),
+        FilterKey("server.hostname", "host name of the server", lambda s, _, v: s.hostname.lower() == v.lower()),
+        FilterKey("server.has-rdma", "true or false: RDMA on the server", lambda s, _, v: s.has_rdma is (v.lower() == "true"), _is_boolean),
+        FilterKey("server.cuda-version", "CUDA version of the server, for example 13.0", lambda s, _, v: _same_version(s.cuda_version, v)),
+        FilterKey("server.driver-version", "driver version, for example 580.65.06", lambda s, _, v: _same_version(s.driver_version, v)),
+        FilterKey("device.id", "index or UUID of the GPU", lambda _, g, v: v in (str(g.index), g.uuid)),
+        FilterKey("device.name", "part of the GPU's name, for example Tesla", lambda _, g, v: v.lower() in g.name.lower()),
+        FilterKey("device.phy-memory", "physical memory of the GPU in MiB", lambda _, g, v: g.memory_mib == int(v), _is_decimal),
     )
 }
 

@@ -27,10 +27,10 @@ def test_problem_round_trip() -> None:
     back = errors.from_problem(problem)
 
     assert isinstance(back, errors.NeverFits)
-    assert "3 GPUs requested, the server has 2" == back.detail
-    assert 3 == problem["gpus"]
+    assert back.detail == "3 GPUs requested, the server has 2"
+    assert problem["gpus"] == 3
 
 
 def test_unknown_code_keeps_its_text() -> None:
     """A newer server's error is still readable."""
-    assert "new thing" == errors.from_problem({"code": "from_the_future", "detail": "new thing"}).detail
+    assert errors.from_problem({"code": "from_the_future", "detail": "new thing"}).detail == "new thing"

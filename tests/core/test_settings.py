@@ -20,11 +20,11 @@ def test_texts_become_typed_values() -> None:
     """Environment and file give text; durations take units."""
     settings = Settings({"lease.silence_s": "2m", "data.tls": "off", "dispatcher.port": "55002"})
 
-    assert (120.0, False, 55002) == (settings.number("lease.silence_s"), settings.flag("data.tls"), settings.integer("dispatcher.port"))
+    assert (settings.number("lease.silence_s"), settings.flag("data.tls"), settings.integer("dispatcher.port")) == (120.0, False, 55002)
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    "name, value",
     [("dispatcher.port", "0"), ("dispatcher.port", True), ("dispatcher.port", 5.5), ("data.tls", "perhaps"), ("lease.silence_s", "soon")],
 )
 def test_bad_value_is_named(name: str, value: object) -> None:
@@ -41,4 +41,4 @@ def test_unknown_name_is_refused() -> None:
 
 def test_environment() -> None:
     """A variable's name follows from the setting's."""
-    assert {"lease.silence_s": "5"} == from_environment({"BITFUSION_LEASE_SILENCE_S": "5", "HOME": "/"})
+    assert from_environment({"BITFUSION_LEASE_SILENCE_S": "5", "HOME": "/"}) == {"lease.silence_s": "5"}

@@ -8,7 +8,7 @@ from bitfusion_core.errors import InvalidValue
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    "text, expected",
     [("16GiB", 16 << 30), ("16 GB", 16 << 30), ("16g", 16 << 30), ("1024M", 1 << 30), ("4096", 4096), ("1.5KiB", 1536)],
 )
 def test_memory(text: str, expected: int) -> None:
@@ -23,7 +23,7 @@ def test_bad_memory(text: str) -> None:
         units.parse_memory(text)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("10", 10), ("10s", 10), ("10m", 600), ("10h", 36000), ("0.5s", 0.5)])
+@pytest.mark.parametrize("text, expected", [("10", 10), ("10s", 10), ("10m", 600), ("10h", 36000), ("0.5s", 0.5)])
 def test_duration(text: str, expected: float) -> None:
     """The four spellings of the guide, and fractions."""
     assert expected == units.parse_duration(text)
@@ -36,7 +36,7 @@ def test_bad_duration(text: str) -> None:
         units.parse_duration(text)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(90, "90s"), (300, "5m"), (3600, "1h"), (0.5, "0.5s")])
+@pytest.mark.parametrize("seconds, text", [(90, "90s"), (300, "5m"), (3600, "1h"), (0.5, "0.5s")])
 def test_duration_round_trip(seconds: float, text: str) -> None:
     """A printed duration is read back."""
     assert text == units.format_duration(seconds)
@@ -44,7 +44,7 @@ def test_duration_round_trip(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("0.5", (0.5, None)), (".25", (0.25, None)), ("1", (1.0, None)), ("1.0", (1.0, None)), ("4096", (None, 4096))]
+    "text, expected", [("0.5", (0.5, None)), (".25", (0.25, None)), ("1", (1.0, None)), ("1.0", (1.0, None)), ("4096", (None, 4096))]
 )
 def test_partial(text: str, expected: object) -> None:
     """Up to one a value is a fraction, above it is MB."""

@@ -173,7 +173,7 @@ def _share(request: LeaseRequest, smallest_mib: int, reserve_mib: int) -> _Share
     else:
         charge_mib = int(smallest_mib * (request.fraction or 1.0))
         memory_mib = charge_mib - reserve_mib
-    return _Share(memory_mib, charge_mib) if 0 < memory_mib and charge_mib <= smallest_mib else None
+    return _Share(memory_mib, charge_mib) if memory_mib > 0 and charge_mib <= smallest_mib else None
 
 
 def _choose(count: int, states: Sequence[GpuState], smallest_mib: int, share: _Share) -> list[GpuState] | None:

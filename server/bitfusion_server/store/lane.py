@@ -37,7 +37,7 @@ class _Job:
     def run(self, db: sqlite3.Connection) -> None:
         try:
             self.result = self.work(db)
-        except Exception as error:  # every outcome belongs to the caller
+        except Exception as error:  # noqa: BLE001 - every outcome belongs to the caller
             self.error = error
 
     def deliver(self) -> None:
@@ -65,7 +65,7 @@ class Lane:
         """Start the thread; the first job meets the error if the connection cannot be opened."""
         self._thread = threading.Thread(target=self._main, name="store", daemon=True)
         self._thread.start()
-        await self.run(lambda db: None)
+        await self.run(lambda _: None)
 
     async def stop(self) -> None:
         """Finish the jobs given and end the thread."""

@@ -12,12 +12,14 @@ from tests.server.scheduler.strategies import inventories, requests, server_of
 
 
 def placed(request: LeaseRequest, inventory: Inventory) -> Placement:
+    """The placement of a request that fits."""
     decision = place(request, inventory)
     assert isinstance(decision, Placement), decision
     return decision
 
 
 def indexes(placement: Placement) -> list[int]:
+    """Which GPUs it got."""
     return [share.index for share in placement.gpus]
 
 
@@ -27,7 +29,7 @@ def test_whole_gpu() -> None:
 
     first = placed(LeaseRequest(1), server)
 
-    assert (16160, 1.0) == (first.memory_mib, first.fraction)
+    assert (first.memory_mib, first.fraction) == (16160, 1.0)
     assert isinstance(place(LeaseRequest(2), server.charged(first.gpus)), Wait)
 
 
@@ -38,7 +40,7 @@ def test_half_a_gpu_as_in_the_guide() -> None:
     first = placed(LeaseRequest(1, fraction=0.5), server)
     second = placed(LeaseRequest(1, fraction=0.5), server.charged(first.gpus))
 
-    assert 8080 == first.memory_mib
+    assert first.memory_mib == 8080
     full = server.charged(first.gpus).charged(second.gpus)
     assert Wait("1 GPU with 0.5 of the memory free needed, 0 available") == place(LeaseRequest(1, fraction=0.5), full)
 
@@ -50,8 +52,8 @@ def test_two_halves_fit_beside_the_drivers_context() -> None:
     half = placed(LeaseRequest(1, fraction=0.5), server)
     megabytes = placed(LeaseRequest(1, memory_mib=7500), server.charged(half.gpus))
 
-    assert (7500, 8000) == (half.memory_mib, half.gpus[0].charge_mib)
-    assert (7500, 8000) == (megabytes.memory_mib, megabytes.gpus[0].charge_mib)
+    assert (half.memory_mib, half.gpus[0].charge_mib) == (7500, 8000)
+    assert (megabytes.memory_mib, megabytes.gpus[0].charge_mib) == (7500, 8000)
 
 
 def test_partitions_gather_on_used_gpus() -> None:
@@ -70,20 +72,20 @@ def test_best_fit() -> None:
     server = server.charged(placed(LeaseRequest(1, memory_mib=9000, filters={"device.id": ("0",)}), server).gpus)
     server = server.charged(placed(LeaseRequest(1, memory_mib=12000, filters={"device.id": ("1",)}), server).gpus)
 
-    assert [1] == indexes(placed(LeaseRequest(1, memory_mib=4000), server))
-    assert [0] == indexes(placed(LeaseRequest(1, memory_mib=5000), server))
+    assert indexes(placed(LeaseRequest(1, memory_mib=4000), server)) == [1]
+    assert indexes(placed(LeaseRequest(1, memory_mib=5000), server)) == [0]
 
 
 def test_fraction_is_of_the_smallest_gpu() -> None:
     """Each GPU gives the same amount, measured by the smallest of them."""
     both = placed(LeaseRequest(2, fraction=0.5), server_of(24000, 16000))
 
-    assert 8000 == both.memory_mib
-    assert [8000, 8000] == [share.charge_mib for share in both.gpus]
+    assert both.memory_mib == 8000
+    assert [share.charge_mib for share in both.gpus] == [8000, 8000]
 
 
 @pytest.mark.parametrize(
-    ("request_", "reason"),
+    "request_, reason",
     [
         (LeaseRequest(3), "3 GPUs requested, the server has 2"),
         (LeaseRequest(1, filters={"device.name": ("A100",)}), "1 GPU requested, 0 of the server's 2 match the filters"),
@@ -105,7 +107,7 @@ def test_never_over_commits(server: Inventory, wanted: list[LeaseRequest]) -> No
         if isinstance(decision, Placement):
             uuids = {share.uuid for share in decision.gpus}
             assert request.gpus == len(uuids)
-            assert 1 == len({share.memory_mib for share in decision.gpus})
+            assert len({share.memory_mib for share in decision.gpus}) == 1
             assert not uuids & whole
             whole |= uuids if request.whole else set()
             server = server.charged(decision.gpus)

@@ -14,6 +14,7 @@ from tests.server.scheduler.strategies import inventories, requests, server_of
 
 
 def queue_of(*requests_: LeaseRequest) -> Queue:
+    """A queue in which these have arrived, in this order, and time out at 100."""
     return Queue(tuple(Entry(str(number), request, deadline=100.0) for number, request in enumerate(requests_)))
 
 
@@ -21,7 +22,7 @@ def test_order_place_and_reason() -> None:
     """The first who fits starts; the others learn their place and why they wait."""
     outcome = advance(queue_of(LeaseRequest(1), LeaseRequest(1), LeaseRequest(1)), server_of(16000), now=0.0)
 
-    assert ["0"] == [entry.id for entry, _ in outcome.granted]
+    assert [entry.id for entry, _ in outcome.granted] == ["0"]
     reason = "1 whole GPU needed, 0 free"
     assert {"1": Status(1, reason), "2": Status(2, reason)} == outcome.waiting
 
@@ -30,8 +31,8 @@ def test_time_out() -> None:
     """Who has waited long enough gives up."""
     outcome = advance(queue_of(LeaseRequest(1), LeaseRequest(1)), server_of(16000), now=100.0)
 
-    assert ["1"] == [entry.id for entry in outcome.timed_out]
-    assert () == outcome.queue.entries
+    assert [entry.id for entry in outcome.timed_out] == ["1"]
+    assert outcome.queue.entries == ()
 
 
 def test_impossible_request_leaves_the_queue() -> None:
@@ -39,7 +40,7 @@ def test_impossible_request_leaves_the_queue() -> None:
     outcome = advance(queue_of(LeaseRequest(5), LeaseRequest(1)), server_of(16000), now=0.0)
 
     assert [Never("5 GPUs requested, the server has 1")] == [never for _, never in outcome.refused]
-    assert ["1"] == [entry.id for entry, _ in outcome.granted]
+    assert [entry.id for entry, _ in outcome.granted] == ["1"]
 
 
 def test_small_requests_do_not_starve_a_large_one() -> None:
@@ -49,7 +50,7 @@ def test_small_requests_do_not_starve_a_large_one() -> None:
 
     outcome = advance(queue_of(LeaseRequest(3), *[LeaseRequest(1, memory_mib=4000)] * 3), running, now=0.0)
 
-    assert () == outcome.granted
+    assert outcome.granted == ()
 
 
 def test_others_pass_where_the_head_has_no_use() -> None:
@@ -59,7 +60,7 @@ def test_others_pass_where_the_head_has_no_use() -> None:
 
     outcome = advance(queue_of(LeaseRequest(1, memory_mib=20000), LeaseRequest(1)), running, now=0.0)
 
-    assert ["1"] == [entry.id for entry, _ in outcome.granted]
+    assert [entry.id for entry, _ in outcome.granted] == ["1"]
 
 
 @given(inventories, st.lists(st.tuples(requests, st.integers(1, 50), st.integers(0, 20)), max_size=40))
@@ -95,7 +96,9 @@ class _Simulation:
 
     def run_until(self, end: float) -> None:
         while self._running and self._running[0][0] <= end:
-            self.now = heapq.heappop(self._running)[0]
+            self.now = self._running[0][0]
+            while self._running and self._running[0][0] == self.now:
+                heapq.heappop(self._running)
             self._advance()
         self.now = max(self.now, end) if end != float("inf") else self.now
 

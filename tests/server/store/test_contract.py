@@ -13,8 +13,6 @@ from bitfusion_core.models import Lease, LeasedGpu
 from bitfusion_server.store.base import ActiveLease, AuditEntry, Client, ClientState, Role, ServerIdentity, Store, Token
 from bitfusion_server.store.sqlite import SqliteStore
 
-pytestmark = pytest.mark.asyncio
-
 ENGINES: dict[str, Callable[[Path], Store]] = {"sqlite": lambda directory: SqliteStore(directory / "store.db")}
 
 TOKEN = Token("ABCDEF2", b"\x01" * 32, Role.CLIENT, "laptop", 10.0, 20.0)
@@ -22,6 +20,7 @@ CLIENT = Client("c1", "ABCDEF2", "host", "ann", 10.0)
 
 
 def lease(name: str = "l1", server: str = "s1", granted_at: float = 10.0) -> ActiveLease:
+    """A lease of half a GPU."""
     gpu = LeasedGpu(0, "GPU-0", "Model", 8080, 8080)
     return ActiveLease(
         Lease(name, server, "ABCDEF2", "c1", (gpu,), 8080, 0.5, "connection", "host", "ann", ("python", "x.py"), granted_at), b"k" * 32
@@ -56,14 +55,14 @@ async def test_settings_change_conditionally(store: Store) -> None:
     assert not await store.put_setting("data.tls", "false", None)
     assert not await store.put_setting("data.tls", "false", "maybe")
     assert await store.put_setting("data.tls", "false", "true")
-    assert {"data.tls": "false"} == await store.settings()
+    assert await store.settings() == {"data.tls": "false"}
 
 
 async def test_tokens(store: Store) -> None:
     """A token comes back as it was, is unique, and changes only from the state that was read."""
     assert await store.insert_token(TOKEN)
     assert not await store.insert_token(dataclasses.replace(TOKEN, description="other"))
-    assert TOKEN == await store.token(TOKEN.id)
+    assert await store.token(TOKEN.id) == TOKEN
     assert await store.token("nobody") is None
 
     inactive = dataclasses.replace(TOKEN, active=False)
@@ -88,11 +87,11 @@ async def test_lease_life(store: Store) -> None:
     assert await store.open_lease(lease())
     assert not await store.open_lease(lease())
     assert (lease(),) == tuple(await store.active_leases("s1"))
-    assert () == tuple(await store.active_leases("s2"))
+    assert tuple(await store.active_leases("s2")) == ()
 
     assert await store.close_lease("l1", 30.0, "released")
     assert not await store.close_lease("l1", 31.0, "again")
-    assert () == tuple(await store.active_leases("s1"))
+    assert tuple(await store.active_leases("s1")) == ()
     (ended,) = await store.ended_leases(10)
     assert (lease().lease, 30.0, "released") == (ended.lease, ended.ended_at, ended.reason)
 
@@ -104,8 +103,8 @@ async def test_history_pages(store: Store) -> None:
         await store.close_lease(f"l{number}", 100.0 + number, "released")
 
     page = await store.ended_leases(2)
-    assert ["l4", "l3"] == [row.lease.id for row in page]
-    assert ["l2", "l1"] == [row.lease.id for row in await store.ended_leases(2, before=page[-1].ended_at)]
+    assert [row.lease.id for row in page] == ["l4", "l3"]
+    assert [row.lease.id for row in await store.ended_leases(2, before=page[-1].ended_at)] == ["l2", "l1"]
 
 
 async def test_audit(store: Store) -> None:
@@ -113,8 +112,8 @@ async def test_audit(store: Store) -> None:
     for number in range(3):
         await store.append_audit(AuditEntry(float(number), "admin", "token.create", f"t{number}"))
 
-    assert ["t2", "t1"] == [entry.subject for entry in await store.audit(2)]
-    assert ["t0"] == [entry.subject for entry in await store.audit(2, before=1.0)]
+    assert [entry.subject for entry in await store.audit(2)] == ["t2", "t1"]
+    assert [entry.subject for entry in await store.audit(2, before=1.0)] == ["t0"]
 
 
 async def test_only_one_of_many_wins(store: Store) -> None:
@@ -124,7 +123,7 @@ async def test_only_one_of_many_wins(store: Store) -> None:
 
     results = await asyncio.gather(*(store.replace_token(change, TOKEN) for change in changes))
 
-    assert 1 == sum(results)
+    assert sum(results) == 1
     assert changes[results.index(True)] == await store.token(TOKEN.id)
 
 

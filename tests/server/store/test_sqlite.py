@@ -13,8 +13,6 @@ from bitfusion_server.store.base import AuditEntry, ServerIdentity
 from bitfusion_server.store.lane import StoreFailed
 from bitfusion_server.store.sqlite import SqliteStore
 
-pytestmark = pytest.mark.asyncio
-
 
 async def test_file_is_private(tmp_path: Path) -> None:
     """Session keys are in it: nobody else may read it."""
@@ -67,4 +65,4 @@ async def test_a_failing_write_fails_alone(tmp_path: Path) -> None:
     await store.close()
 
     assert isinstance(results[1], StoreFailed)
-    assert 1 == len(entries)
+    assert len(entries) == 1
