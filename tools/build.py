@@ -1,0 +1,57 @@
+"""Builds the native half with CMake and ninja, and writes the `bitfusion` command of this checkout."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+
+from tools import environment
+from tools.layout import BUILD, CLI, PYTHON, ROOT, VENV, ToolError, cuda_toolkit, locked, say
+
+
+def build(*targets: str) -> None:
+    """Bring these targets (default: everything) up to date."""
+    environment.ensure("build", "server")
+    with locked("build"):
+        _configure()
+        _run([str(VENV / "bin" / "ninja"), "-C", str(BUILD), *targets])
+        write_command()
+
+
+def write_command() -> None:
+    """The command line of this checkout; isolated mode keeps a user's PYTHONPATH out of it and starts faster."""
+    CLI.parent.mkdir(parents=True, exist_ok=True)
+    CLI.write_text(f'#!/bin/sh\nexec {shlex.quote(str(PYTHON))} -I -m bitfusion_client "$@"\n')
+    CLI.chmod(0o755)
+
+
+def _configure() -> None:
+    # A component's CMakeLists.txt that is new would not be noticed by ninja alone.
+    newest = max(path.stat().st_mtime for path in (ROOT / "native").rglob("CMakeLists.txt"))
+    ninja_file = BUILD / "build.ninja"
+    if ninja_file.exists() and ninja_file.stat().st_mtime >= newest:
+        return
+    command = [str(VENV / "bin" / "cmake"), "-S", "native", "-B", str(BUILD), "-G", "Ninja"]
+    definitions = {
+        "CMAKE_MAKE_PROGRAM": VENV / "bin" / "ninja",
+        "CMAKE_TOOLCHAIN_FILE": ROOT / "native" / "cmake" / "zig.cmake",
+        "BITFUSION_CUDA_INCLUDE": cuda_toolkit() / "include",
+        "BITFUSION_PYTHON": PYTHON,
+    }
+    _run([*command, *(f"-D{name}={value}" for name, value in definitions.items())])
+
+
+def _run(command: list[str]) -> None:
+    environment = {**os.environ, "BITFUSION_PYTHON": str(PYTHON)}
+    if subprocess.run(command, check=False, cwd=ROOT, env=environment, stdout=sys.stderr).returncode:
+        raise ToolError(f"the build failed (see above); the failing step was: {shlex.join(command)}")
+
+
+if __name__ == "__main__":
+    try:
+        build(*sys.argv[1:])
+    except ToolError as error:
+        say(str(error))
+        sys.exit(1)
