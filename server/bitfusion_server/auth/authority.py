@@ -1,0 +1,192 @@
+"""The server's own certificate authority and its certificate.
+
+`tls/ca.crt` is what clients trust; `tls/ca.key` never leaves the data directory. The server's certificate is made anew when it runs out or
+when the server has got other addresses; clients do not notice, since they trust the authority.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from bitfusion_core.errors import ServerUnavailable
+
+_AUTHORITY_YEARS = 20
+_SERVER_DAYS = 397
+_RENEW_DAYS = 30
+_CLOCK_SKEW = datetime.timedelta(hours=1)
+
+Names = frozenset[str]
+
+
+class TlsFilesDamaged(ServerUnavailable):
+    """The authority exists but cannot be used; making another would cut off every client."""
+
+    code = "tls_files_damaged"
+    title = "The server's TLS files cannot be read"
+    hint = "Restore the tls directory from a backup; without one remove it, restart, and enable every client again."
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """Where the authority and the certificate are."""
+
+    directory: Path
+
+    @property
+    def ca_certificate(self) -> Path:
+        """Public: handed to clients."""
+        return self.directory / "ca.crt"
+
+    @property
+    def ca_key(self) -> Path:
+        """The one secret everything rests on."""
+        return self.directory / "ca.key"
+
+    @property
+    def server_certificate(self) -> Path:
+        """Certificate and key of the server in one file, so that both are replaced in one step."""
+        return self.directory / "server.pem"
+
+
+def prepare(files: TlsFiles, names: Iterable[str], now: datetime.datetime) -> bool:
+    """Make whatever is missing, expired or for other names; was a server certificate made?"""
+    files.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not files.ca_certificate.exists():
+        _write_authority(files, now)
+    wanted = frozenset(names)
+    if _usable(files, wanted, now):
+        return False
+    _write_server_certificate(files, wanted, now)
+    return True
+
+
+def server_context(files: TlsFiles) -> ssl.SSLContext:
+    """TLS as the API speaks it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    reload(context, files)
+    return context
+
+
+def reload(context: ssl.SSLContext, files: TlsFiles) -> None:
+    """Use a renewed certificate for connections that come from now on."""
+    context.load_cert_chain(files.server_certificate)
+
+
+def _write_authority(files: TlsFiles, now: datetime.datetime) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Bitfusion CA {x509.random_serial_number():x}"[:40])])
+    certificate = (
+        _builder(name, name, key, now, datetime.timedelta(days=365 * _AUTHORITY_YEARS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(sign_certificates=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    _write_private(files.ca_key, _key_bytes(key))
+    _replace(files.ca_certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _write_server_certificate(files: TlsFiles, names: Names, now: datetime.datetime) -> None:
+    authority, authority_key = _load_authority(files)
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bitfusion-manager")])
+    certificate = (
+        _builder(subject, authority.subject, key, now, datetime.timedelta(days=_SERVER_DAYS))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(sign_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in sorted(names)]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+    _write_private(files.server_certificate, certificate.public_bytes(serialization.Encoding.PEM) + _key_bytes(key))
+
+
+def _load_authority(files: TlsFiles) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    try:
+        certificate = x509.load_pem_x509_certificate(files.ca_certificate.read_bytes())
+        key = serialization.load_pem_private_key(files.ca_key.read_bytes(), password=None)
+    except (OSError, ValueError) as error:
+        raise TlsFilesDamaged(f"{files.directory}: {error}") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        raise TlsFilesDamaged(f"{files.ca_key} is not the key of {files.ca_certificate}")
+    return certificate, key
+
+
+def _usable(files: TlsFiles, names: Names, now: datetime.datetime) -> bool:
+    """Is there a certificate of our authority for exactly these names that lasts a while longer?"""
+    try:
+        certificate = x509.load_pem_x509_certificate(files.server_certificate.read_bytes())
+        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(files.ca_certificate.read_bytes()))
+        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, TypeError, x509.ExtensionNotFound, InvalidSignature):
+        return False
+    has = {str(name.value) for name in alternative}
+    return has == names and certificate.not_valid_after_utc > now + datetime.timedelta(days=_RENEW_DAYS)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime.datetime, life: datetime.timedelta
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_after(now + life)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+
+
+def _key_usage(*, sign_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not sign_certificates,
+        key_cert_sign=sign_certificates,
+        crl_sign=sign_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _key_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    _replace(path, content, 0o600)
+
+
+def _replace(path: Path, content: bytes, mode: int) -> None:
+    """Write a file so that a crash leaves the old one or the new one, never half of it."""
+    temporary = path.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
