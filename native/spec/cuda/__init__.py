@@ -1,0 +1,1 @@
+"""The CUDA driver's entry points, one module an area; each has ROWS."""
