@@ -42,7 +42,7 @@ def _is_decimal(value: str) -> bool:
 KEYS: dict[str, FilterKey] = {
     key.name: key
     for key in (
-        FilterKey("server.addr", "address of the server", lambda s, _, v: s.address == v),
+        FilterKey("server.addr", "address of the server", lambda s, _, v: v in (s.address, *s.addresses)),
         FilterKey("server.hostname", "host name of the server", lambda s, _, v: s.hostname.lower() == v.lower()),
         FilterKey("server.has-rdma", "true or false: RDMA on the server", lambda s, _, v: s.has_rdma is (v.lower() == "true"), _is_boolean),
         FilterKey("server.cuda-version", "CUDA version of the server, for example 13.0", lambda s, _, v: _same_version(s.cuda_version, v)),

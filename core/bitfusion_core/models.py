@@ -54,13 +54,14 @@ class GpuReport:
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What filters can ask about a server."""
+    """What filters can ask about a server; `address` is the one it is known by, `addresses` are all it has."""
 
     address: str
     hostname: str
     driver_version: str
     cuda_version: str
     has_rdma: bool = False
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
