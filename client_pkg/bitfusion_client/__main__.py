@@ -1,0 +1,19 @@
+"""`python -m bitfusion_client`, or this file by its path: both are the `bitfusion` command.
+
+Run by path under `python -I -S` it needs no site-packages of ours on the path: it adds the two source folders itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if not __package__:
+    _packages = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    # The folder of this file would shadow standard modules (`http`).
+    sys.path[0:1] = [_packages, os.path.join(os.path.dirname(_packages), "core")]
+
+from bitfusion_client.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

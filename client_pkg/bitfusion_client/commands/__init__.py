@@ -1,0 +1,1 @@
+"""One file per command; `bitfusion_client.catalogue` lists them."""

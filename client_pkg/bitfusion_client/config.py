@@ -1,0 +1,189 @@
+"""Which servers this client may use: servers.conf in all its spellings, -s and -l."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bitfusion_client import yaml
+from bitfusion_client.errors import InvalidConfiguration, NotConfigured, UsageError
+from bitfusion_core.models import DEFAULT_MANAGER_PORT
+
+SYSTEM_DIRECTORY = Path("/etc/bitfusion")
+MAX_FILE_BYTES = 1 << 20
+
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}", re.ASCII)
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+
+
+@dataclass(frozen=True, order=True)
+class Server:
+    """Address of a manager."""
+
+    host: str
+    port: int = DEFAULT_MANAGER_PORT
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def as_line(self) -> str:
+        """As a line of servers.conf, where the default port is not written."""
+        return self.host if self.port == DEFAULT_MANAGER_PORT else str(self)
+
+
+def home() -> Path:
+    """The user's configuration directory."""
+    given = os.environ.get("BITFUSION_HOME")
+    if given:
+        return Path(given)
+    # HOME may be unset (services, minimal containers): then only the system's files count.
+    return Path(os.environ.get("HOME") or "/nonexistent") / ".bitfusion"
+
+
+def is_ipv4(text: str) -> bool:
+    """Whether this is a dotted IPv4 address."""
+    return _IPV4.fullmatch(text) is not None
+
+
+def parse_server(text: str) -> Server:
+    """`ip`, `ip:port` or `ip port`; ValueError says what is wrong."""
+    text = text.strip()
+    if text.count(":") > 1 or text.startswith("["):
+        raise ValueError(f"{text!r} is an IPv6 address; only IPv4 is supported")
+    host, _, port = text.replace(":", " ", 1).partition(" ")
+    if text.endswith(":"):
+        raise ValueError(f"{text!r} has no port after the colon")
+    if not _is_host(host):
+        raise ValueError(f"{host!r} is not an IPv4 address")
+    return Server(host, _parse_port(port.strip()) if port.strip() else DEFAULT_MANAGER_PORT)
+
+
+def _is_host(host: str) -> bool:
+    # What is made of digits and dots is meant as an address, and must be a good one.
+    return is_ipv4(host) or (_HOST_NAME.fullmatch(host) is not None and not re.fullmatch(r"[\d.]+", host))
+
+
+def _parse_port(text: str) -> int:
+    if not re.fullmatch(r"\d{1,5}", text, re.ASCII) or not 0 < int(text) < 65536:
+        raise ValueError(f"{text!r} is not a port (1 to 65535)")
+    return int(text)
+
+
+def parse_server_list(text: str) -> tuple[Server, ...]:
+    """The value of -l: `ip:port;ip:port`."""
+    try:
+        servers = _distinct(parse_server(item) for item in text.split(";") if item.strip())
+    except ValueError as error:
+        raise UsageError(f"--server_list: {error}", hint='Write it as "10.0.0.1:56001;10.0.0.2:56001", in quotes.') from None
+    if not servers:
+        raise UsageError("--server_list names no server", hint='Write it as "10.0.0.1:56001;10.0.0.2:56001", in quotes.')
+    return servers
+
+
+def parse_servers(text: str) -> tuple[Server, ...]:
+    """The contents of a servers.conf; ValueError names the line."""
+    if re.search(r"^servers\s*:", text, re.MULTILINE):
+        return _distinct(_yaml_servers(yaml.parse(text)))
+    return _distinct(_plain_servers(text))
+
+
+def format_servers(servers: Iterable[Server]) -> str:
+    """The plain spelling of servers.conf."""
+    return "".join(f"{server.as_line()}\n" for server in servers)
+
+
+def _plain_servers(text: str) -> Iterable[Server]:
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.partition("#")[0].strip()
+        if not line:
+            continue
+        try:
+            yield parse_server(line)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+
+
+def _yaml_servers(document: Any) -> Iterable[Server]:
+    entries = document.get("servers") if isinstance(document, dict) else None
+    if entries is None:
+        return
+    if not isinstance(entries, list):
+        raise ValueError("'servers' is not a list")  # noqa: TRY004 - the text is wrong, not a program
+    for entry in entries:
+        yield _yaml_server(entry)
+
+
+def _yaml_server(entry: Any) -> Server:
+    """One entry: `reachable` is the address that answered last, `addresses` are all of that server's networks."""
+    if isinstance(entry, str):
+        return parse_server(entry)
+    addresses = entry.get("addresses") if isinstance(entry, dict) else None
+    known = [parse_server(str(address)) for address in addresses] if isinstance(addresses, list) else []
+    reachable = entry.get("reachable") if isinstance(entry, dict) else None
+    if isinstance(reachable, str) and reachable:
+        return parse_server(reachable)
+    if not known:
+        raise ValueError("an entry has neither 'reachable' nor 'addresses'")
+    return known[0]
+
+
+def _distinct(servers: Iterable[Server]) -> tuple[Server, ...]:
+    return tuple(dict.fromkeys(servers))
+
+
+def read_text(path: Path) -> str:
+    """A configuration file, or an error that says why it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise InvalidConfiguration(f"cannot read {path}: it is larger than 1 MiB")
+        return data.decode("utf-8")
+    except OSError as error:
+        raise InvalidConfiguration(f"cannot read {path}: {error.strerror}", hint="Check the path and its permissions.") from None
+    except UnicodeDecodeError:
+        raise InvalidConfiguration(f"cannot read {path}: it is not text in UTF-8") from None
+
+
+def read_servers(path: Path) -> tuple[Server, ...]:
+    """The servers in this file; at least one."""
+    hint = "Each line is an IPv4 address, with a port if it is not 56001: '10.0.0.1' or '10.0.0.1:56003'."
+    try:
+        servers = parse_servers(read_text(path))
+    except ValueError as error:
+        raise InvalidConfiguration(f"cannot use {path}: {error}", hint=hint) from None
+    if not servers:
+        raise NotConfigured(f"no servers configured: {path} lists none", hint=hint)
+    return servers
+
+
+def first_existing(name: str) -> Path | None:
+    """The user's file before the system's."""
+    candidates: list[Path] = [home() / name, SYSTEM_DIRECTORY / name]
+    for path in candidates:
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            pass  # It is there but out of reach: reading it reports why.
+        return path
+    return None
+
+
+def servers(file: str | None = None, listed: str | None = None) -> tuple[Server, ...]:
+    """The servers to use: -l, else -s, else servers.conf."""
+    if listed is not None:
+        return parse_server_list(listed)
+    if file is not None:
+        return read_servers(Path(file))
+    path = first_existing("servers.conf")
+    if path is None:
+        raise NotConfigured(f"no servers configured: neither {home() / 'servers.conf'} nor {SYSTEM_DIRECTORY / 'servers.conf'} exists")
+    return read_servers(path)

@@ -1,0 +1,138 @@
+"""The `bitfusion` command: finds the command's file, runs it, and turns every failure into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from bitfusion_client import helping, log, output
+from bitfusion_client.catalogue import BY_NAME, ROWS, Row
+from bitfusion_client.errors import Cancelled, NotAvailable, UsageError, exit_code
+from bitfusion_core.errors import BitfusionError
+
+_CANCELLING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class CommandLine(click.Group):
+    """Commands are imported when they are used: starting `bitfusion` costs no more than the one command needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
+        """The commands of this release."""
+        return [row.name for row in ROWS if row.built]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click passes it
+        """The command of this name or alias."""
+        row = BY_NAME.get(cmd_name)
+        if row is None:
+            return None
+        if not row.built:
+            raise NotAvailable(f"'bitfusion {row.name}' is not available in this release")
+        command: click.Command = import_module(f"bitfusion_client.commands.{row.name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names; note it for the exit code."""
+        row = BY_NAME.get(args[0])
+        if row is None:
+            raise UsageError(f"unknown command '{args[0]}'.{_suggestion(args[0])}", hint="'bitfusion help' lists the commands.")
+        ctx.ensure_object(dict)["row"] = row
+        return super().resolve_command(ctx, [row.name, *args[1:]])
+
+    def get_help(self, ctx: click.Context) -> str:  # noqa: ARG002 - click passes it
+        """The screen of all commands."""
+        return helping.screen().rstrip("\n")
+
+
+def _suggestion(word: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(word, list(BY_NAME), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        output.text(import_module("bitfusion_client.commands.version").TEXT)
+        ctx.exit()
+
+
+@click.group(
+    cls=CommandLine,
+    invoke_without_command=True,
+    # `--num-gpus` is as good as `--num_gpus`.
+    context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": lambda token: token.replace("-", "_")},
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="print the version")
+@click.option("--debug", is_flag=True, help="print the traceback of a failure")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Run applications on GPUs of the network."""
+    ctx.ensure_object(dict)["debug"] = debug
+    if ctx.invoked_subcommand is None:
+        output.text(ctx.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    invocation: dict[str, Any] = {}
+    try:
+        _cancel_on_signals()
+        result = cli.main(args=None if arguments is None else list(arguments), prog_name="bitfusion", standalone_mode=False, obj=invocation)
+        return result if isinstance(result, int) else 0
+    except click.UsageError as error:
+        return _report(_usage_error(error), invocation)
+    except BitfusionError as error:
+        return _report(error, invocation)
+    except BrokenPipeError:
+        return _reader_gone()
+    except Exception as error:  # noqa: BLE001 - a defect of ours still ends with a message and a code
+        return _report(
+            BitfusionError(f"{type(error).__name__}: {error}", hint="Run 'bitfusion --debug …' and report the output."), invocation
+        )
+
+
+def _cancel_on_signals() -> None:
+    """Until the application runs, ctrl-C and the like cancel what we do, so that nothing is left behind."""
+
+    def cancel(signum: int, _frame: object) -> None:
+        raise Cancelled(signum)
+
+    for signum in _CANCELLING:
+        if signal.getsignal(signum) != signal.SIG_IGN:
+            signal.signal(signum, cancel)
+
+
+def _usage_error(error: click.UsageError) -> UsageError:
+    command = error.ctx.command.name if error.ctx is not None and error.ctx.parent is not None else None
+    page = f"'bitfusion help {command}'" if command else "'bitfusion help'"
+    return UsageError(error.format_message(), hint=f"{page} shows what is possible.")
+
+
+def _report(error: BitfusionError, invocation: dict[str, Any]) -> int:
+    """What failed, why, and what to do, on standard error; with --json as JSON."""
+    row: Row | None = invocation.get("row")
+    code = exit_code(error, launches=row is not None and row.launches)
+    if invocation.get("debug"):
+        import traceback
+
+        traceback.print_exc()
+    if invocation.get("json"):
+        fields = {"code": error.code, "title": error.title, "detail": error.detail, "hint": error.advice, "exit_code": code}
+        log.plain(output.error_json(fields))
+        return code
+    log.plain(f"Error: {error.detail}")
+    if error.advice:
+        log.plain(error.advice)
+    log.plain(f"({error.code}, exit code {code})")
+    return code
+
+
+def _reader_gone() -> int:
+    """Standard output was closed by its reader, as in `bitfusion smi | head -1`: end like any filter, without a message."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 128 + signal.SIGPIPE
