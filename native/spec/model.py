@@ -73,6 +73,9 @@ class Kind(Enum):
     IN_BYTES = "in bytes"  # in product rows: a span
     OUT_BYTES = "out bytes"  # in product rows: a reply of any length
     BULK = "bulk"  # in product rows: bytes that travel on the bulk connection
+    OUT_TEXT = "out text"  # NVML: a buffer for a zero-terminated string and, as the next argument, its length
+    OUT_LIST = "out list"  # NVML: `count` holds the room before the call and the length after it
+    VERSIONED = "versioned"  # NVML: a structure that begins with its version and size, read and filled
     OPAQUE = "opaque"  # not described yet or too tangled: served by hand or refused
     PATH = "path"
     PID = "pid"
@@ -273,8 +276,13 @@ class Call:
 
     @property
     def forwarded(self) -> bool:
-        """Whether the generator writes the call's arguments to the wire."""
-        return self.remote and not self.via
+        """Whether the call is a frame of its own. NVML's questions travel together in a product row (nvml_model.py)."""
+        return self.remote and not self.via and self.api is not Api.NVML
+
+    @property
+    def travels(self) -> bool:
+        """Whether the wire names the call by its number, in a frame of its own or inside one."""
+        return self.forwarded or (self.api is Api.NVML and self.remote)
 
     @property
     def exported(self) -> bool:

@@ -42,7 +42,7 @@ def numbers() -> dict[str, int]:
     table = {name: number for number, name in enumerate(lines, start=1)}
     if len(table) != len(lines):
         raise ValueError(f"{_NUMBERS.name}: a name is given twice")
-    missing = [row.name for row in all_calls() if row.forwarded and row.name not in table]
+    missing = [row.name for row in all_calls() if row.travels and row.name not in table]
     if missing:
         raise ValueError(f"{_NUMBERS.name}: append {', '.join(missing)}")
     return table
@@ -53,7 +53,7 @@ def spec_hash() -> bytes:
     digest = hashlib.sha256()
     table = numbers()
     for row in all_calls():
-        if row.forwarded:
+        if row.travels:
             digest.update(f"{table[row.name]} {row.name} {row.run.value} {row.args}\n".encode())
     return digest.digest()
 

@@ -1,0 +1,1 @@
+"""NVML's entry points, one module an area; each has ROWS."""

@@ -1,0 +1,33 @@
+"""Settings of a device, to be read; changing them is refused."""
+
+from __future__ import annotations
+
+from native.spec.model import out, value
+from native.spec.nvml_model import DEVICE, fixed, live, versioned
+
+_MODE = out("mode", "nvmlEnableState_t")
+
+ROWS = (
+    live("nvmlDeviceGetPersistenceMode", DEVICE, _MODE, ahead=((),)),
+    live("nvmlDeviceGetComputeMode", DEVICE, out("mode", "nvmlComputeMode_t"), ahead=((),)),
+    live("nvmlDeviceGetDisplayMode", DEVICE, _MODE, ahead=((),)),
+    live("nvmlDeviceGetDisplayActive", DEVICE, out("isActive", "nvmlEnableState_t"), ahead=((),)),
+    live("nvmlDeviceGetEccMode", DEVICE, out("current", "nvmlEnableState_t"), out("pending", "nvmlEnableState_t"), ahead=((),)),
+    fixed("nvmlDeviceGetDefaultEccMode", DEVICE, out("defaultMode", "nvmlEnableState_t"), ahead=()),
+    live("nvmlDeviceGetMigMode", DEVICE, out("currentMode", "unsigned int"), out("pendingMode", "unsigned int"), ahead=((),)),
+    live("nvmlDeviceGetDriverModel", DEVICE, out("current", "nvmlDriverModel_t"), out("pending", "nvmlDriverModel_t"), ahead=((),)),
+    live("nvmlDeviceGetDriverModel_v2", DEVICE, out("current", "nvmlDriverModel_t"), out("pending", "nvmlDriverModel_t")),
+    live("nvmlDeviceGetGpuOperationMode", DEVICE, out("current", "nvmlGpuOperationMode_t"), out("pending", "nvmlGpuOperationMode_t"),
+         ahead=((),)),
+    live("nvmlDeviceGetAPIRestriction", DEVICE, value("apiType", "nvmlRestrictedAPI_t"), out("isRestricted", "nvmlEnableState_t")),
+    live("nvmlDeviceGetVirtualizationMode", DEVICE, out("pVirtualMode", "nvmlGpuVirtualizationMode_t"), ahead=((),)),
+    live("nvmlDeviceGetAccountingMode", DEVICE, _MODE),
+    live("nvmlDeviceGetAccountingBufferSize", DEVICE, out("bufferSize", "unsigned int")),
+    live("nvmlDeviceGetGspFirmwareMode", DEVICE, out("isEnabled", "unsigned int"), out("defaultMode", "unsigned int")),
+    live("nvmlDeviceGetC2cModeInfoV", DEVICE, out("c2cModeInfo", "nvmlC2cModeInfo_v1_t")),
+    live("nvmlDeviceGetGpuFabricInfo", DEVICE, out("gpuFabricInfo", "nvmlGpuFabricInfo_t")),
+    live("nvmlDeviceGetGpuFabricInfoV", DEVICE, versioned("gpuFabricInfo", "nvmlGpuFabricInfoV_t")),
+    live("nvmlDeviceGetConfComputeMemSizeInfo", DEVICE, out("memInfo", "nvmlConfComputeMemSizeInfo_t")),
+    live("nvmlSystemGetConfComputeCapabilities", out("capabilities", "nvmlConfComputeSystemCaps_t")),
+    live("nvmlSystemGetConfComputeState", out("state", "nvmlConfComputeSystemState_t")),
+)  # fmt: skip
