@@ -97,7 +97,7 @@ class LeasedGpu:
 
 @dataclass(frozen=True)
 class Lease:
-    """GPUs given to one session until it ends."""
+    """GPUs given to one session until it ends. A `partition` confines it to `memory_mib` of each; else it has them whole."""
 
     id: str
     server_id: str
@@ -112,6 +112,7 @@ class Lease:
     command: tuple[str, ...]
     granted_at: float
     tls: bool = True
+    partition: bool = False
 
 
 @dataclass(frozen=True)

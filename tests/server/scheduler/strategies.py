@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from hypothesis import strategies as st
+
 from bitfusion_core.models import Gpu, LeaseRequest, ServerFacts
 from bitfusion_server.scheduler.placement import GpuState, Inventory
-from hypothesis import strategies as st
 
 SERVER = ServerFacts("10.0.0.5", "gpu-1", "580.65.06", "13.0")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from bitfusion_core.models import LeaseRequest
-from bitfusion_server.scheduler.placement import Inventory, Never, Placement, Wait, place
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bitfusion_core.models import LeaseRequest
+from bitfusion_server.scheduler.placement import Inventory, Never, Placement, Wait, place
 from tests.server.scheduler.strategies import inventories, requests, server_of
 
 

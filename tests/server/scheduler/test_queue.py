@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import heapq
 
-from bitfusion_core.models import LeasedGpu, LeaseRequest
-from bitfusion_server.scheduler.placement import Inventory, Never, place
-from bitfusion_server.scheduler.queue import Entry, Queue, Status, advance
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bitfusion_core.models import LeasedGpu, LeaseRequest
+from bitfusion_server.scheduler.placement import Inventory, Never, place
+from bitfusion_server.scheduler.queue import Entry, Queue, Status, advance
 from tests.server.scheduler.strategies import inventories, requests, server_of
 
 

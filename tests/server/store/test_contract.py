@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+
 from bitfusion_core.models import Lease, LeasedGpu
 from bitfusion_server.store.base import ActiveLease, AuditEntry, Client, ClientState, Role, ServerIdentity, Store, Token
 from bitfusion_server.store.sqlite import SqliteStore

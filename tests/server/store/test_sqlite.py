@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from bitfusion_server.store import schema
 from bitfusion_server.store.base import AuditEntry, ServerIdentity
 from bitfusion_server.store.lane import StoreFailed

@@ -1,0 +1,1 @@
+"""Leases from the request to the end of the session."""

@@ -1,0 +1,180 @@
+"""The manager's end of the dispatcher's control socket: JSON lines over a Unix stream.
+
+The dispatcher outlives the manager, and may be restarted under it; the link connects again by itself and says so, since after each
+connection both sides have to agree on the sessions that exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from bitfusion_core.errors import ServerUnavailable
+from bitfusion_core.units import MIB
+from bitfusion_server.store.base import ActiveLease
+
+_log = structlog.get_logger(__name__)
+
+_CALL_TIMEOUT_S = 20.0
+_CONNECT_TIMEOUT_S = 5.0
+_LONGEST_LINE = 16 * MIB
+_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+Event = Mapping[str, Any]
+
+
+class DispatcherDown(ServerUnavailable):
+    """The dispatcher does not answer; what was asked may or may not have happened."""
+
+    code = "dispatcher_down"
+    title = "The dispatcher of the server does not answer"
+
+
+class DispatcherRefused(ServerUnavailable):
+    """The dispatcher answered that it cannot do what was asked."""
+
+    code = "dispatcher_refused"
+    title = "The dispatcher of the server refused"
+
+
+class DispatcherLink:
+    """Calls in, events out. `on_connected` runs after every connection, `on_event` for each event."""
+
+    def __init__(self, path: Path, on_connected: Callable[[], Awaitable[None]], on_event: Callable[[Event], None]) -> None:
+        self._path = path
+        self._on_connected = on_connected
+        self._on_event = on_event
+        self._connected = asyncio.Event()
+        self._writer: asyncio.StreamWriter | None = None
+        self._pending: dict[int, asyncio.Future[Event]] = {}
+        self._last_id = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Connect, and keep connected."""
+        self._spawn(self._keep_connected())
+
+    async def stop(self) -> None:
+        """Disconnect. The dispatcher and its sessions go on."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def connected(self) -> bool:
+        """Is there a dispatcher at the other end?"""
+        return self._connected.is_set()
+
+    async def wait_connected(self) -> None:
+        """Until there is a dispatcher at the other end."""
+        await self._connected.wait()
+
+    async def admit(self, active: ActiveLease) -> None:
+        """Let the session's client processes in."""
+        lease = active.lease
+        await self._call(
+            "admit",
+            session=lease.id,
+            key=active.key.hex(),
+            gpus=[gpu.uuid for gpu in lease.gpus],
+            memory_bytes=lease.memory_mib * MIB if lease.partition else 0,
+            tls=lease.tls,
+        )
+
+    async def revoke(self, session: str, reason: str) -> None:
+        """End the session's workers; returns when they are gone."""
+        await self._call("revoke", session=session, reason=reason)
+
+    async def sessions(self) -> frozenset[str]:
+        """The sessions the dispatcher knows."""
+        answer = await self._call("list")
+        return frozenset(str(entry["session"]) for entry in answer.get("sessions", ()))
+
+    async def _call(self, op: str, **fields: Any) -> Event:
+        try:
+            await asyncio.wait_for(self._connected.wait(), _CONNECT_TIMEOUT_S)
+            return await asyncio.wait_for(self._exchange({"op": op, **fields}), _CALL_TIMEOUT_S)
+        except TimeoutError as error:
+            raise DispatcherDown(f"no answer to {op}") from error
+
+    async def _exchange(self, request: dict[str, Any]) -> Event:
+        if self._writer is None:
+            raise DispatcherDown(f"the connection was lost before {request['op']}")
+        self._last_id += 1
+        number = self._last_id
+        answered: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        self._pending[number] = answered
+        try:
+            self._writer.write(json.dumps({"id": number, **request}).encode() + b"\n")
+            answer = await answered
+        finally:
+            self._pending.pop(number, None)
+        if answer.get("ok") is not True:
+            raise DispatcherRefused(f"{request['op']}: {answer.get('error', 'no reason given')}")
+        return answer
+
+    async def _keep_connected(self) -> None:
+        attempt = 0
+        while True:
+            try:
+                reader, self._writer = await asyncio.open_unix_connection(self._path, limit=_LONGEST_LINE)
+            except OSError as error:
+                if attempt == len(_RETRY_S):
+                    _log.warning("dispatcher not reachable", path=str(self._path), reason=str(error))
+                await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
+                attempt += 1
+                continue
+            attempt = 0
+            try:
+                await self._serve(reader)
+            finally:
+                self._disconnect()
+
+    async def _serve(self, reader: asyncio.StreamReader) -> None:
+        self._connected.set()
+        _log.info("dispatcher connected")
+        self._spawn(self._introduce())
+        with contextlib.suppress(ConnectionError, ValueError):  # ValueError: an endless line
+            while line := await reader.readline():
+                self._receive(line)
+        _log.warning("dispatcher connection lost")
+
+    async def _introduce(self) -> None:
+        try:
+            await self._call("subscribe")
+            await self._on_connected()
+        except ServerUnavailable as error:
+            _log.error("dispatcher cannot be used", reason=error.detail)
+
+    def _receive(self, line: bytes) -> None:
+        try:
+            message = json.loads(line)
+            number = message.get("id")
+        except (ValueError, AttributeError):
+            _log.error("dispatcher sent no JSON object", length=len(line))
+            return
+        if number is None:
+            self._on_event(message)
+        elif (answered := self._pending.get(number)) is not None and not answered.done():
+            answered.set_result(message)
+
+    def _disconnect(self) -> None:
+        self._connected.clear()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        for answered in self._pending.values():
+            if not answered.done():
+                answered.set_exception(DispatcherDown("the connection was lost"))
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

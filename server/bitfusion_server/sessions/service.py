@@ -1,0 +1,337 @@
+"""The lease service: the queue, the open leases, and their agreement with the store and the dispatcher.
+
+Order of a grant: booked in memory, written to the store, admitted at the dispatcher, told to the client. Order of an end: told to whoever
+holds it, revoked at the dispatcher (its workers are gone when that returns), closed in the store, and only then are the GPUs given away
+again. A crash in between leaves a lease that the next start finds and ends or adopts; never a GPU given twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from bitfusion_core.errors import BitfusionError, NeverFits, NotAccepting, NotFound, QueueFull
+from bitfusion_core.models import HOLD_CONNECTION, Lease, LeaseRequest, ServerFacts
+from bitfusion_core.settings import Settings
+from bitfusion_server.scheduler import placement
+from bitfusion_server.scheduler.placement import Inventory, Placement
+from bitfusion_server.scheduler.queue import Entry, Outcome, Queue, advance
+from bitfusion_server.sessions.dispatcher import DispatcherDown, DispatcherLink, DispatcherRefused, Event
+from bitfusion_server.sessions.sensors import GpuSource
+from bitfusion_server.sessions.session import Session
+from bitfusion_server.sessions.ticket import Granted, Refused, Ticket, TimedOut
+from bitfusion_server.store.base import ActiveLease, Store
+
+_log = structlog.get_logger(__name__)
+
+_IDLE_CHECK_S = 5.0
+_REVOKE_RETRY_S = 1.0
+_RELEASE_WAIT_S = 10.0
+
+GONE = "the client is gone"
+RELEASED = "released"
+
+
+class LeaseService:
+    """Everything runs in the event loop's thread; methods that are not coroutines are atomic."""
+
+    def __init__(
+        self,
+        store: Store,
+        dispatcher_socket: Path,
+        gpus: GpuSource,
+        server_id: str,
+        server: ServerFacts,
+        settings: Settings,
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self.server_id = server_id
+        self.server = server
+        self._store = store
+        self._gpus = gpus
+        self._settings = settings
+        self._wall_clock = wall_clock
+        self._dispatcher = DispatcherLink(dispatcher_socket, self._reconcile, self._on_dispatcher_event)
+        self._queue = Queue()
+        self._tickets: dict[str, Ticket] = {}
+        self._sessions: dict[str, Session] = {}
+        self._booked: dict[str, Lease] = {}
+        self._deadline: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Take over the leases of the run before; their holders have a grace to come back."""
+        for active in await self._store.active_leases(self.server_id):
+            session = Session(active, self._now())
+            session.settled.set()
+            self._sessions[active.lease.id] = session
+            self._booked[active.lease.id] = active.lease
+            self._give_grace(session)
+        _log.info("leases adopted", count=len(self._sessions))
+        self._dispatcher.start()
+        self._spawn(self._watch_idle())
+
+    async def stop(self) -> None:
+        """Let go of everything; sessions run on and the next start adopts them."""
+        self._stopping = True
+        await self._dispatcher.stop()
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        for session in self._sessions.values():
+            session.stop_grace()
+
+    def detach(self) -> None:
+        """From now on a closed connection says nothing about its client: it is we who close them."""
+        self._stopping = True
+
+    @property
+    def ready(self) -> bool:
+        """Can leases be granted?"""
+        return self._dispatcher.connected and not self._stopping
+
+    @property
+    def accepting(self) -> bool:
+        """May new applications start?"""
+        return self._settings.flag("server.accepting")
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the queue."""
+        return len(self._tickets)
+
+    def leases(self) -> tuple[Lease, ...]:
+        """Open leases, oldest first."""
+        return tuple(session.lease for session in self._sessions.values())
+
+    def session(self, lease_id: str) -> Session:
+        """An open lease."""
+        session = self._sessions.get(lease_id)
+        if session is None:
+            raise NotFound(f"there is no lease {lease_id}", hint="It has ended; request GPUs again.")
+        return session
+
+    def inventory(self) -> Inventory:
+        """The GPUs and what is taken of them."""
+        reserve_mib = self._settings.integer("gpu.context_reserve_mib")
+        return placement.inventory_of(self.server, self._gpus.gpus, self._booked.values(), reserve_mib)
+
+    def request(self, request: LeaseRequest, token_id: str, client_id: str = "") -> Ticket:
+        """Join the queue; the answer may be there at once. What can never fit is refused here."""
+        if not self.accepting:
+            raise NotAccepting
+        if len(self._tickets) >= self._settings.integer("queue.max_waiting"):
+            raise QueueFull
+        never = placement.impossible(request, self.inventory())
+        if never is not None:
+            raise NeverFits(never.reason)
+        now = self._now()
+        wait_s = min(request.timeout_s, self._settings.number("queue.max_wait_s"))
+        ticket = Ticket(str(uuid.uuid4()), request, token_id, client_id, now)
+        self._tickets[ticket.id] = ticket
+        self._queue = self._queue.joined(Entry(ticket.id, request, now + wait_s))
+        self._advance()
+        return ticket
+
+    def cancel(self, ticket: Ticket) -> None:
+        """The client does not want it any more; if it was granted meanwhile, the lease ends."""
+        ticket.cancelled = True
+        if self._tickets.pop(ticket.id, None) is not None:
+            self._queue = self._queue.without(ticket.id)
+            self._advance()
+        elif ticket.decided and ticket.id in self._sessions and not self._stopping:
+            self.end(ticket.id, "cancelled")
+
+    def end(self, lease_id: str, reason: str) -> Session:
+        """Begin to end a lease; `Session.ended` says when its GPUs are free."""
+        session = self.session(lease_id)
+        if not session.ending.is_set():
+            session.reason = reason
+            session.ending.set()
+            session.stop_grace()
+            self._spawn(self._finish(session))
+        return session
+
+    async def release(self, lease_id: str) -> None:
+        """End a lease for its owner. If its workers resist, the end goes on without keeping the owner waiting."""
+        session = self.end(lease_id, RELEASED)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(session.ended.wait(), _RELEASE_WAIT_S)
+
+    @contextlib.asynccontextmanager
+    async def holding(self, lease_id: str) -> AsyncIterator[Session]:
+        """Keep a lease alive; when the last holder of a lease that lives by its connection leaves, it ends."""
+        session = self.session(lease_id)
+        session.holders += 1
+        session.stop_grace()
+        try:
+            yield session
+        finally:
+            session.holders -= 1
+            if session.abandoned and not self._stopping and lease_id in self._sessions:
+                self.end(lease_id, GONE)
+
+    def _advance(self) -> None:
+        """Let the queue decide, and act on it."""
+        outcome = advance(self._queue, self.inventory(), self._now())
+        self._queue = outcome.queue
+        self._report(outcome)
+        for entry, placed in outcome.granted:
+            self._book(self._tickets.pop(entry.id), placed)
+        self._await_deadline()
+
+    def _report(self, outcome: Outcome) -> None:
+        for entry in outcome.timed_out:
+            ticket = self._tickets.pop(entry.id)
+            ticket.ends(TimedOut(ticket.reason, round(self._now() - ticket.joined_at, 3)))
+        for entry, never in outcome.refused:
+            self._tickets.pop(entry.id).ends(Refused(NeverFits(never.reason)))
+        for ticket_id, status in outcome.waiting.items():
+            self._tickets[ticket_id].waits(status)
+
+    def _book(self, ticket: Ticket, placed: Placement) -> None:
+        """The GPUs are taken from this moment; the rest follows."""
+        lease = self._lease(ticket, placed)
+        session = Session(ActiveLease(lease, secrets.token_bytes(32)), self._now())
+        self._booked[lease.id] = lease
+        self._sessions[lease.id] = session
+        self._spawn(self._grant(ticket, session))
+
+    def _lease(self, ticket: Ticket, placed: Placement) -> Lease:
+        request = ticket.request
+        return Lease(
+            id=ticket.id,
+            server_id=self.server_id,
+            token_id=ticket.token_id,
+            client_id=ticket.client_id,
+            gpus=placed.gpus,
+            memory_mib=placed.memory_mib,
+            fraction=placed.fraction,
+            hold=request.hold,
+            hostname=request.hostname,
+            user=request.user,
+            command=request.command,
+            granted_at=self._wall_clock(),
+            tls=self._settings.flag("data.tls"),
+            partition=not request.whole,
+        )
+
+    async def _grant(self, ticket: Ticket, session: Session) -> None:
+        try:
+            await self._store.open_lease(session.active)
+            await self._dispatcher.admit(session.active)
+        except BitfusionError as error:
+            _log.error("lease not granted", lease=ticket.id, reason=error.detail)
+            self.end(ticket.id, f"not granted: {error.detail}")
+            ticket.ends(Refused(error))
+            return
+        finally:
+            session.settled.set()
+        lease = session.lease
+        _log.info("lease granted", lease=lease.id, gpus=[gpu.index for gpu in lease.gpus], memory_mib=lease.memory_mib, user=lease.user)
+        if ticket.cancelled:
+            self.end(lease.id, "cancelled")
+            return
+        self._give_grace(session)
+        ticket.ends(Granted(session.active))
+
+    async def _finish(self, session: Session) -> None:
+        lease = session.lease
+        await session.settled.wait()
+        await self._revoke(lease.id, session.reason)
+        try:
+            await self._store.close_lease(lease.id, self._wall_clock(), session.reason)
+        except BitfusionError as error:
+            _log.error("lease stays open in the store; the next start ends it", lease=lease.id, reason=error.detail)
+        del self._sessions[lease.id], self._booked[lease.id]
+        session.ended.set()
+        _log.info("lease ended", lease=lease.id, reason=session.reason)
+        self._advance()
+
+    async def _revoke(self, lease_id: str, reason: str) -> None:
+        """Until the dispatcher has confirmed: as long as a worker may run, its GPUs are not free."""
+        while True:
+            try:
+                await self._dispatcher.revoke(lease_id, reason)
+                return
+            except (DispatcherDown, DispatcherRefused) as error:
+                _log.warning("session not ended yet", lease=lease_id, reason=error.detail)
+                await asyncio.sleep(_REVOKE_RETRY_S)
+
+    async def _reconcile(self) -> None:
+        """After each connection: leases unknown to the dispatcher are admitted, sessions unknown to us end."""
+        known = await self._dispatcher.sessions()
+        present = {gpu.uuid for gpu in self._gpus.gpus}
+        for orphan in known - self._sessions.keys():
+            _log.warning("orphan session", lease=orphan)
+            await self._dispatcher.revoke(orphan, "no lease")
+        for session in tuple(self._sessions.values()):
+            if any(gpu.uuid not in present for gpu in session.lease.gpus):
+                self.end(session.lease.id, "a GPU of the lease is gone")
+            elif session.lease.id not in known and not session.ending.is_set():
+                await self._admit_again(session)
+
+    async def _admit_again(self, session: Session) -> None:
+        try:
+            await self._dispatcher.admit(session.active)
+        except DispatcherRefused as error:
+            self.end(session.lease.id, f"the dispatcher refused it: {error.detail}")
+
+    def _on_dispatcher_event(self, event: Event) -> None:
+        session = self._sessions.get(str(event.get("session")))
+        if session is None:
+            return
+        if event.get("event") == "stats" or event.get("op") == "stats":
+            session.note_calls(int(event.get("calls") or 0), self._now())
+        else:
+            session.last_activity = self._now()
+
+    async def _watch_idle(self) -> None:
+        """End sessions without CUDA work for longer than the setting allows."""
+        while True:
+            await asyncio.sleep(_IDLE_CHECK_S)
+            limit_s = self._settings.integer("lease.idle_timeout_min") * 60
+            for session in tuple(self._sessions.values()):
+                if limit_s and self._now() - session.last_activity > limit_s:
+                    self.end(session.lease.id, f"idle for more than {limit_s // 60} min")
+
+    def _give_grace(self, session: Session) -> None:
+        """A lease that lives by its connection must be held soon."""
+        if session.lease.hold == HOLD_CONNECTION:
+            loop = asyncio.get_running_loop()
+            session.give_grace(loop.call_later(self._settings.number("lease.reconnect_s"), self._grace_over, session))
+
+    def _grace_over(self, session: Session) -> None:
+        if session.abandoned and session.lease.id in self._sessions:
+            self.end(session.lease.id, "its client did not come back")
+
+    def _await_deadline(self) -> None:
+        """Wake up when the next waiting request times out."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        at = self._queue.next_deadline
+        self._deadline = asyncio.get_running_loop().call_at(at, self._advance) if at is not None else None
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("lease service task failed", exc_info=task.exception())

@@ -1,0 +1,60 @@
+"""A lease service on a real store, with a fake dispatcher and fake GPUs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest_asyncio
+
+from bitfusion_core.models import ServerFacts
+from bitfusion_core.settings import Settings
+from bitfusion_server.sessions.service import LeaseService
+from bitfusion_server.store.base import Store
+from bitfusion_server.store.sqlite import SqliteStore
+from tests.server.fakes import FakeDispatcher, FakeGpus
+
+SERVER_ID = "5e1f0000-0000-4000-8000-000000000001"
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    """Let the event loop run until something has become true."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+def new_service(store: Store, dispatcher: FakeDispatcher, gpus: FakeGpus, **settings: object) -> LeaseService:
+    """A service as the manager makes it."""
+    facts = ServerFacts("10.0.0.5", "gpu-1", gpus.driver_version, gpus.cuda_version)
+    values = {name.replace("__", "."): value for name, value in settings.items()}
+    return LeaseService(store, dispatcher.path, gpus, SERVER_ID, facts, Settings(values), time.time)
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """An empty store."""
+    opened = SqliteStore(tmp_path / "store.db")
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture
+async def dispatcher(tmp_path: Path) -> AsyncIterator[FakeDispatcher]:
+    """A listening fake."""
+    fake = FakeDispatcher(tmp_path / "dispatcher.sock")
+    await fake.start()
+    yield fake
+    await fake.stop()
+
+
+@pytest_asyncio.fixture
+async def service(store: Store, dispatcher: FakeDispatcher) -> AsyncIterator[LeaseService]:
+    """A running service with two 16 GB GPUs."""
+    running = new_service(store, dispatcher, FakeGpus(16000, 16000))
+    await running.start()
+    yield running
+    await running.stop()

@@ -1,0 +1,273 @@
+"""Leases from the request to the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from bitfusion_core.errors import NeverFits, NotAccepting, NotFound, QueueFull
+from bitfusion_core.models import HOLD_LEASE, LeaseRequest
+from bitfusion_server.sessions.service import LeaseService
+from bitfusion_server.sessions.ticket import Granted, Queued, Refused, Ticket, TimedOut
+from bitfusion_server.store.base import Store
+from tests.server.conftest import SERVER_ID, new_service, until
+from tests.server.fakes import FakeDispatcher, FakeGpus
+
+WHOLE = LeaseRequest(1, hold=HOLD_LEASE)
+HALF = LeaseRequest(1, fraction=0.5, hold=HOLD_LEASE, command=("python", "x.py"), user="ann", hostname="laptop")
+
+
+async def outcome(ticket: Ticket) -> Granted | TimedOut | Refused:
+    """What becomes of a request."""
+    async with asyncio.timeout(10):
+        async for event in ticket.events():
+            if not isinstance(event, Queued):
+                return event
+    raise AssertionError("the events ended without an outcome")
+
+
+async def granted(service: LeaseService, request: LeaseRequest = WHOLE) -> str:
+    """Request and get a lease."""
+    result = await outcome(service.request(request, "TOKEN22"))
+    assert isinstance(result, Granted)
+    return result.active.lease.id
+
+
+async def test_grant(service: LeaseService, dispatcher: FakeDispatcher, store: Store) -> None:
+    """A grant is stored and admitted with the same key before the client hears of it."""
+    lease_id = await granted(service, HALF)
+
+    (active,) = await store.active_leases(SERVER_ID)
+    admitted = dispatcher.sessions[lease_id]
+    assert (active.lease.id, active.key.hex()) == (lease_id, admitted["key"])
+    assert (admitted["gpus"], admitted["memory_bytes"], admitted["tls"]) == (["GPU-0"], 8000 << 20, True)
+    assert len(active.key) == 32
+
+
+async def test_whole_gpus_have_no_limit(service: LeaseService, dispatcher: FakeDispatcher) -> None:
+    """Who has the GPU alone is not confined."""
+    lease_id = await granted(service)
+
+    assert dispatcher.sessions[lease_id]["memory_bytes"] == 0
+
+
+async def test_release(service: LeaseService, dispatcher: FakeDispatcher, store: Store) -> None:
+    """After a release the workers are gone, the history has the lease, and its GPU can be had again."""
+    first = await granted(service, LeaseRequest(2, hold=HOLD_LEASE))
+
+    await service.release(first)
+
+    assert dispatcher.revoked == [(first, "released")]
+    assert [ended.lease.id for ended in await store.ended_leases(10)] == [first]
+    assert await store.active_leases(SERVER_ID) == ()
+    await granted(service, LeaseRequest(2, hold=HOLD_LEASE))
+    with pytest.raises(NotFound):
+        await service.release(first)
+
+
+async def test_gpus_are_not_given_again_while_a_worker_runs(service: LeaseService, dispatcher: FakeDispatcher) -> None:
+    """The next in the queue waits until the dispatcher has confirmed."""
+    first = await granted(service, LeaseRequest(2, hold=HOLD_LEASE))
+    waiting = service.request(WHOLE, "TOKEN22")
+    dispatcher.may_revoke.clear()
+    service.end(first, "test")
+    await asyncio.sleep(0.05)
+    assert not waiting.decided
+
+    dispatcher.may_revoke.set()
+
+    assert isinstance(await outcome(waiting), Granted)
+
+
+async def test_place_and_reason(service: LeaseService) -> None:
+    """A waiting client learns its place, the reason, and when the place changes."""
+    await granted(service, LeaseRequest(2, hold=HOLD_LEASE))
+    first, second = service.request(WHOLE, "T"), service.request(WHOLE, "T")
+    events = second.events()
+    before = await anext(events)
+    assert isinstance(before, Queued)
+
+    service.cancel(first)
+
+    after = await anext(events)
+    assert isinstance(after, Queued)
+    assert (before.place, after.place) == (2, 1)
+    assert before.reason == "1 whole GPU needed, 0 free"
+
+
+async def test_time_out(service: LeaseService) -> None:
+    """Who waits for a bounded time gives up then, with the reason."""
+    await granted(service, LeaseRequest(2, hold=HOLD_LEASE))
+
+    result = await outcome(service.request(LeaseRequest(1, timeout_s=0.05), "T"))
+
+    assert isinstance(result, TimedOut)
+    assert result.waited_s >= 0.05
+    assert result.reason == "1 whole GPU needed, 0 free"
+
+
+async def test_never(service: LeaseService) -> None:
+    """What can never fit is said at once."""
+    with pytest.raises(NeverFits, match="3 GPUs requested, the server has 2"):
+        service.request(LeaseRequest(3), "T")
+
+
+async def test_limits(store: Store, dispatcher: FakeDispatcher) -> None:
+    """A server that drains or whose queue is full says so."""
+    draining = new_service(store, dispatcher, FakeGpus(16000), server__accepting=False)
+    with pytest.raises(NotAccepting):
+        draining.request(WHOLE, "T")
+    full = new_service(store, dispatcher, FakeGpus(16000), queue__max_waiting=1)
+    full.request(WHOLE, "T")
+    full.request(WHOLE, "T")
+    with pytest.raises(QueueFull):
+        full.request(WHOLE, "T")
+    await full.stop()
+
+
+async def test_lease_ends_with_its_holder(service: LeaseService, dispatcher: FakeDispatcher) -> None:
+    """The connection closes: the GPUs are free, at once."""
+    lease_id = await granted(service, LeaseRequest(1))
+
+    async with service.holding(lease_id):
+        pass
+
+    await until(lambda: not service.leases())
+    assert dispatcher.revoked == [(lease_id, "the client is gone")]
+
+
+async def test_lease_without_connection_stays(service: LeaseService) -> None:
+    """A lease of request_gpus does not depend on a holder."""
+    lease_id = await granted(service)
+
+    async with service.holding(lease_id):
+        pass
+
+    assert [lease.id for lease in service.leases()] == [lease_id]
+
+
+async def test_cancelled_while_being_granted(service: LeaseService, dispatcher: FakeDispatcher) -> None:
+    """A client that leaves in the moment of the grant leaves nothing behind."""
+    ticket = service.request(LeaseRequest(1), "T")
+    service.cancel(ticket)
+
+    await until(lambda: not service.leases())
+    assert dispatcher.sessions == {}
+
+
+async def test_ended_while_being_granted(service: LeaseService, dispatcher: FakeDispatcher) -> None:
+    """The end waits for the grant to be settled, so that no session survives its lease."""
+    ticket = service.request(LeaseRequest(1), "T")
+    session = service.end(ticket.id, "test")
+
+    await asyncio.wait_for(session.ended.wait(), 5)
+    assert dispatcher.sessions == {}
+
+
+async def test_refused_admission(service: LeaseService, dispatcher: FakeDispatcher, store: Store) -> None:
+    """A dispatcher that refuses costs the client its request and nobody a GPU."""
+    dispatcher.refuses.add("admit")
+
+    result = await outcome(service.request(WHOLE, "T"))
+
+    assert isinstance(result, Refused)
+    assert result.error.code == "dispatcher_refused"
+    await until(lambda: not service.leases())
+    assert await store.active_leases(SERVER_ID) == ()
+
+
+async def test_restart_adopts(store: Store, dispatcher: FakeDispatcher) -> None:
+    """A restarted manager knows its leases, and the holder of one comes back to it."""
+    before = new_service(store, dispatcher, FakeGpus(16000, 16000))
+    await before.start()
+    kept, held = await granted(before), await granted(before, LeaseRequest(1))
+    with contextlib.suppress(asyncio.CancelledError):
+        async with before.holding(held):
+            before.detach()
+    await before.stop()
+
+    after = new_service(store, dispatcher, FakeGpus(16000, 16000), lease__reconnect_s=1)
+    await after.start()
+    async with after.holding(held):
+        await until(lambda: after.ready)
+        assert {lease.id for lease in after.leases()} == {kept, held} == set(dispatcher.sessions)
+        waiting = after.request(WHOLE, "T")
+        assert not waiting.decided
+    assert isinstance(await outcome(waiting), Granted)
+    await after.stop()
+
+
+async def test_restart_ends_what_nobody_comes_back_to(store: Store, dispatcher: FakeDispatcher) -> None:
+    """A lease that lives by a connection ends when the grace is over."""
+    before = new_service(store, dispatcher, FakeGpus(16000))
+    await before.start()
+    await granted(before, LeaseRequest(1))
+    before.detach()
+    await before.stop()
+
+    after = new_service(store, dispatcher, FakeGpus(16000), lease__reconnect_s=1)
+    await after.start()
+    await until(lambda: not after.leases())
+    await after.stop()
+
+    assert [ended.reason for ended in await store.ended_leases(1)] == ["its client did not come back"]
+
+
+async def test_restart_ends_orphans_and_lost_gpus(store: Store, dispatcher: FakeDispatcher) -> None:
+    """Sessions without a lease end, and so does a lease whose GPU was taken out."""
+    before = new_service(store, dispatcher, FakeGpus(16000, 16000))
+    await before.start()
+    lost = await granted(before, LeaseRequest(2, hold=HOLD_LEASE))
+    await before.stop()
+    dispatcher.sessions["0f8fad5b-d9cb-469f-a165-70867728950e"] = {"gpus": []}
+
+    after = new_service(store, dispatcher, FakeGpus(16000))
+    await after.start()
+    await until(lambda: len(dispatcher.revoked) == 2 and not after.leases())
+    await after.stop()
+
+    assert dict(dispatcher.revoked) == {
+        "0f8fad5b-d9cb-469f-a165-70867728950e": "no lease",
+        lost: "a GPU of the lease is gone",
+    }
+
+
+async def test_dispatcher_restart(service: LeaseService, dispatcher: FakeDispatcher) -> None:
+    """A new dispatcher is told of the leases that exist, and an end waits for it."""
+    first, second = await granted(service), await granted(service)
+    await dispatcher.stop()
+    await until(lambda: not service.ready)
+    service.end(first, "test")
+
+    replacement = FakeDispatcher(dispatcher.path)
+    await replacement.start()
+    await until(lambda: [lease.id for lease in service.leases()] == [second] and second in replacement.sessions)
+    await replacement.stop()
+
+    assert (first, "test") in replacement.revoked
+
+
+async def test_stopping_ends_nothing(service: LeaseService, dispatcher: FakeDispatcher, store: Store) -> None:
+    """A manager that is stopped leaves its sessions running."""
+    lease_id = await granted(service, LeaseRequest(1))
+    service.detach()
+    async with service.holding(lease_id):
+        pass
+    await service.stop()
+
+    assert list(dispatcher.sessions) == [lease_id]
+    assert [active.lease.id for active in await store.active_leases(SERVER_ID)] == [lease_id]
+
+
+async def test_concurrent_requests_never_share_a_whole_gpu(service: LeaseService) -> None:
+    """Twenty at once on two GPUs: all get their turn, two at a time."""
+
+    async def use() -> None:
+        lease_id = await granted(service)
+        taken = [gpu.uuid for lease in service.leases() for gpu in lease.gpus]
+        assert len(taken) == len(set(taken))
+        await service.release(lease_id)
+
+    await asyncio.gather(*(use() for _ in range(20)))
