@@ -75,7 +75,8 @@ class Kind(Enum):
     BULK = "bulk"  # in product rows: bytes that travel on the bulk connection
     OUT_TEXT = "out text"  # NVML: a buffer for a zero-terminated string and, as the next argument, its length
     OUT_LIST = "out list"  # NVML: `count` holds the room before the call and the length after it
-    VERSIONED = "versioned"  # NVML: a structure that begins with its version and size, read and filled
+    VERSIONED = "versioned"  # NVML: a structure that begins with its version and size; the caller sets that word, the server the rest
+    VERSIONED_INOUT = "versioned in and out"  # the same, and the caller asks with more of its fields
     OPAQUE = "opaque"  # not described yet or too tangled: served by hand or refused
     PATH = "path"
     PID = "pid"

@@ -19,6 +19,9 @@ DEVICE = Arg("device", Kind.HANDLE, NVML_DEVICE.ctype, NVML_DEVICE.ctype, NVML_D
 SHARED_BOARD = "would change a GPU that other sessions use"
 
 
+Ahead = tuple[tuple[int | str, ...], ...]
+
+
 class Life(Enum):
     """How long an answer is good."""
 
@@ -28,22 +31,25 @@ class Life(Enum):
 
 @dataclass(frozen=True)
 class NvmlCall(Call):
-    """An NVML entry point. `ahead`: values of the scalar arguments for which the answer is fetched before it is asked for."""
+    """An NVML entry point.
+
+    `ahead`: values of the scalar arguments (C expressions) for which the answer is fetched before it is asked for.
+    """
 
     life: Life = Life.LIVE
-    ahead: tuple[tuple[int, ...], ...] = ()
+    ahead: Ahead = ()
 
 
-def _question(life: Life, name: str, args: tuple[Arg, ...], ahead: tuple[tuple[int, ...], ...], hand: Hand) -> NvmlCall:
+def _question(life: Life, name: str, args: tuple[Arg, ...], ahead: Ahead, hand: Hand) -> NvmlCall:
     return NvmlCall(name, 0, CallClass.SYNC, args, Api.NVML, hand, scope=Scope.ANY, life=life, ahead=ahead)
 
 
-def fixed(name: str, *args: Arg, ahead: tuple[tuple[int, ...], ...] = ((),), hand: Hand = Hand.NONE) -> NvmlCall:
+def fixed(name: str, *args: Arg, ahead: Ahead = ((),), hand: Hand = Hand.NONE) -> NvmlCall:
     """A fact that does not change while the driver runs; fetched ahead unless `ahead` is empty."""
     return _question(Life.FIXED, name, args, ahead, hand)
 
 
-def live(name: str, *args: Arg, ahead: tuple[tuple[int, ...], ...] = (), hand: Hand = Hand.NONE) -> NvmlCall:
+def live(name: str, *args: Arg, ahead: Ahead = (), hand: Hand = Hand.NONE) -> NvmlCall:
     """A value that changes; fetched when asked for, or with the first live value if `ahead` says so."""
     return _question(Life.LIVE, name, args, ahead, hand)
 
@@ -69,10 +75,15 @@ def listed(name: str, element: str, count: str) -> tuple[Arg, Arg]:
 
 
 def versioned(name: str, element: str) -> Arg:
-    """A structure with version and size in its first word."""
+    """A structure with version and size in its first word, set by the caller; in `ahead` that word is a value like any other."""
     return Arg(name, Kind.VERSIONED, f"{element} *", element)
 
 
-def each(*values: int) -> tuple[tuple[int, ...], ...]:
+def versioned_inout(name: str, element: str) -> Arg:
+    """The same, with fields that say what is asked."""
+    return Arg(name, Kind.VERSIONED_INOUT, f"{element} *", element)
+
+
+def each(*values: int) -> Ahead:
     """`ahead` for a call with one scalar argument."""
     return tuple((value,) for value in values)

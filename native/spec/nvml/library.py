@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from native.spec.model import opaque, out, text_in, value
+from native.spec.model import Hand, opaque, out, text_in, value
 from native.spec.nvml_model import DEVICE, fixed, local, text, versioned
 
 _HANDLE = out("device", "nvmlDevice_t")
@@ -17,8 +17,9 @@ ROWS = (
     fixed("nvmlSystemGetDriverVersion", *text("version")),
     fixed("nvmlSystemGetDriverBranch", versioned("branchInfo", "nvmlSystemDriverBranchInfo_t"), value("length", "unsigned int"), ahead=()),
     fixed("nvmlSystemGetNVMLVersion", *text("version")),
+    # Both versions: the lower of the server's and what this library supports.
+    fixed("nvmlSystemGetCudaDriverVersion_v2", out("cudaDriverVersion", "int"), hand=Hand.CLIENT),
     local("nvmlSystemGetCudaDriverVersion", out("cudaDriverVersion", "int")),
-    fixed("nvmlSystemGetCudaDriverVersion_v2", out("cudaDriverVersion", "int")),
     local("nvmlSystemGetProcessName", value("pid", "unsigned int"), *text("name")),
     local("nvmlDeviceGetCount", out("deviceCount", "unsigned int")),
     local("nvmlDeviceGetCount_v2", out("deviceCount", "unsigned int")),

@@ -10,7 +10,7 @@ _COUNTER = value("counterType", "nvmlEccCounterType_t")
 
 ROWS = (
     live("nvmlDeviceGetMemoryInfo", DEVICE, out("memory", "nvmlMemory_t"), hand=Hand.WORKER, ahead=((),)),
-    live("nvmlDeviceGetMemoryInfo_v2", DEVICE, versioned("memory", "nvmlMemory_v2_t"), hand=Hand.WORKER, ahead=((),)),
+    live("nvmlDeviceGetMemoryInfo_v2", DEVICE, versioned("memory", "nvmlMemory_v2_t"), hand=Hand.WORKER, ahead=(("nvmlMemory_v2",),)),
     live("nvmlDeviceGetBAR1MemoryInfo", DEVICE, out("bar1Memory", "nvmlBAR1Memory_t"), ahead=((),)),
     live("nvmlDeviceGetConfComputeProtectedMemoryUsage", DEVICE, out("memory", "nvmlMemory_t")),
     # Process ids mean nothing on another machine: the client lists itself, with the memory that its worker holds.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from native.spec.model import out, value
-from native.spec.nvml_model import DEVICE, each, fixed, listed, live, versioned
+from native.spec.nvml_model import DEVICE, each, fixed, listed, live, versioned, versioned_inout
 
 _CLOCK = value("type", "nvmlClockType_t")
 _MHZ = out("clock", "unsigned int")
@@ -13,7 +13,7 @@ _UTILIZATION = (out("utilization", "unsigned int"), out("samplingPeriodUs", "uns
 
 ROWS = (
     live("nvmlDeviceGetTemperature", DEVICE, value("sensorType", "nvmlTemperatureSensors_t"), out("temp", "unsigned int"), ahead=each(0)),
-    live("nvmlDeviceGetTemperatureV", DEVICE, versioned("temperature", "nvmlTemperature_t")),
+    live("nvmlDeviceGetTemperatureV", DEVICE, versioned_inout("temperature", "nvmlTemperature_t")),
     live("nvmlDeviceGetMarginTemperature", DEVICE, versioned("marginTempInfo", "nvmlMarginTemperature_t")),
     fixed("nvmlDeviceGetTemperatureThreshold", DEVICE, value("thresholdType", "nvmlTemperatureThresholds_t"), out("temp", "unsigned int"),
           ahead=each(0, 1, 2, 3)),
@@ -21,10 +21,10 @@ ROWS = (
     fixed("nvmlDeviceGetNumFans", DEVICE, out("numFans", "unsigned int")),
     live("nvmlDeviceGetFanSpeed", DEVICE, out("speed", "unsigned int"), ahead=((),)),
     live("nvmlDeviceGetFanSpeed_v2", DEVICE, value("fan", "unsigned int"), out("speed", "unsigned int")),
-    live("nvmlDeviceGetFanSpeedRPM", DEVICE, versioned("fanSpeed", "nvmlFanSpeedInfo_t")),
+    live("nvmlDeviceGetFanSpeedRPM", DEVICE, versioned_inout("fanSpeed", "nvmlFanSpeedInfo_t")),
     live("nvmlDeviceGetTargetFanSpeed", DEVICE, value("fan", "unsigned int"), out("targetSpeed", "unsigned int")),
     live("nvmlDeviceGetMinMaxFanSpeed", DEVICE, out("minSpeed", "unsigned int"), out("maxSpeed", "unsigned int")),
-    live("nvmlDeviceGetCoolerInfo", DEVICE, versioned("coolerInfo", "nvmlCoolerInfo_t")),
+    live("nvmlDeviceGetCoolerInfo", DEVICE, versioned_inout("coolerInfo", "nvmlCoolerInfo_t")),
     live("nvmlDeviceGetPowerUsage", DEVICE, out("power", "unsigned int"), ahead=((),)),
     live("nvmlDeviceGetPowerManagementMode", DEVICE, out("mode", "nvmlEnableState_t"), ahead=((),)),
     live("nvmlDeviceGetPowerManagementLimit", DEVICE, _LIMIT, ahead=((),)),
@@ -45,7 +45,7 @@ ROWS = (
     live("nvmlDeviceGetMemClkVfOffset", DEVICE, out("offset", "int")),
     fixed("nvmlDeviceGetGpcClkMinMaxVfOffset", DEVICE, out("minOffset", "int"), out("maxOffset", "int"), ahead=()),
     fixed("nvmlDeviceGetMemClkMinMaxVfOffset", DEVICE, out("minOffset", "int"), out("maxOffset", "int"), ahead=()),
-    live("nvmlDeviceGetClockOffsets", DEVICE, versioned("info", "nvmlClockOffset_t")),
+    live("nvmlDeviceGetClockOffsets", DEVICE, versioned_inout("info", "nvmlClockOffset_t")),
     live("nvmlDeviceGetPerformanceModes", DEVICE, versioned("perfModes", "nvmlDevicePerfModes_t")),
     live("nvmlDeviceGetCurrentClockFreqs", DEVICE, versioned("currentClockFreqs", "nvmlDeviceCurrentClockFreqs_t")),
     fixed("nvmlDeviceGetMinMaxClockOfPState", DEVICE, _CLOCK, value("pstate", "nvmlPstates_t"), out("minClockMHz", "unsigned int"),
