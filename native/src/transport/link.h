@@ -21,6 +21,7 @@ namespace bitfusion::transport {
 constexpr uint32_t kLinkGone = 46;
 
 class Link;
+struct Outgoing;
 
 // The answer to a synchronous call. Keeps up to kInline bytes without allocating.
 class Reply {
@@ -62,7 +63,13 @@ class Frame {
   // The same for a call with a large host-memory argument, which travels on the bulk connection (module images and the like).
   uint32_t call_with_bulk(Reply* reply, const void* data, size_t size);
 
+  bool is_open() const { return open_; }
+
  private:
+  friend class Link;
+  uint64_t commit(uint16_t flags, uint32_t bulk);
+  uint32_t exchange(Reply* reply, uint16_t flags, Outgoing* attachment);
+
   Link& link_;
   wire::Writer out_;
   std::byte* start_ = nullptr;
@@ -119,6 +126,11 @@ class Link {
   friend class Frame;
   explicit Link(Impl* impl) : impl_(impl) {}
   static std::byte* reply_room(Reply& reply, size_t size) { return reply.prepare(size); }
+  uint32_t copy_in_large(uint64_t context, uint64_t stream, uint64_t device, const void* source, size_t size, CopyMode mode);
+  uint32_t copy_out_bulk(uint64_t context, uint64_t stream, void* destination, uint64_t device, size_t size, CopyMode mode);
+  bool ready_for_bulk();
+  uint32_t lost();
+
   Impl* impl_;
 };
 

@@ -60,12 +60,18 @@ struct ReplyHeader {
 };
 static_assert(sizeof(ReplyHeader) == 32);
 
+enum CopyWait : uint32_t {
+  kNoWait = 0,     // ordered on its stream, nothing else
+  kReplyWhenDone,  // the reply is sent when the copy has finished
+  kHoldAll,        // no reply, but later frames of any stream run after it: a small blocking copy whose caller has gone on
+};
+
 struct CopyPayload {
   uint64_t stream;  // as frames name streams
   uint64_t device;  // device address
   uint64_t size;    // bytes
   uint32_t bulk;    // number of the transfer; 0: the bytes are inline
-  uint32_t wait;    // 1: the reply is sent when the copy has finished on the device
+  uint32_t wait;    // CopyWait
 };
 static_assert(sizeof(CopyPayload) == 32);
 
@@ -76,13 +82,19 @@ struct CallbackPayload {
 };
 static_assert(sizeof(CallbackPayload) == 16);
 
+enum class ChunkKind : uint32_t {
+  kCopy = 0,        // of a copy between host and device
+  kAttachment = 1,  // of a large argument (Frame::call_with_bulk)
+};
+
 // Precedes every chunk on a bulk connection, in either direction.
 struct ChunkHeader {
   uint32_t bulk;      // number of the transfer
   uint32_t size;      // bytes of the chunk, 1 to kMaxChunk
   uint64_t offset;    // within the transfer; chunks of a transfer come in order
   uint64_t total;     // bytes of the transfer
-  uint64_t reserved;  // 0
+  uint32_t kind;      // ChunkKind
+  uint32_t reserved;  // 0
 };
 static_assert(sizeof(ChunkHeader) == 32);
 

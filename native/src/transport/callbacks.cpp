@@ -1,0 +1,112 @@
+#include "transport/callbacks.h"
+
+#include <new>
+
+namespace bitfusion::transport {
+
+uint64_t Callbacks::remember(HostFunction function, void* user_data, bool persistent) {
+  auto* entry = new (std::nothrow) Entry{0, function, user_data, persistent, nullptr};
+  if (!entry) return 0;
+  Guard guard(lock_);
+  if (!started_) started_ = start_thread("bitfusion-call", thread_main, this);
+  if (!started_) {
+    delete entry;
+    return 0;
+  }
+  entry->number = ++last_number_;
+  entry->next = entries_;
+  entries_ = entry;
+  ++outstanding_;
+  outstanding_changed_.notify_all();
+  return entry->number;
+}
+
+void Callbacks::forget(uint64_t number) {
+  Guard guard(lock_);
+  remove_locked(number);
+}
+
+void Callbacks::remove_locked(uint64_t number) {
+  for (Entry** link = &entries_; *link; link = &(*link)->next) {
+    if ((*link)->number != number) continue;
+    Entry* entry = *link;
+    *link = entry->next;
+    delete entry;
+    --outstanding_;
+    return;
+  }
+}
+
+void Callbacks::arrived(const wire::CallbackPayload& payload, uint64_t landed) {
+  auto* request = new (std::nothrow) Request{payload, landed, nullptr};
+  if (!request) return;
+  Guard guard(lock_);
+  *last_ = request;
+  last_ = &request->next;
+  if (!thread_waiter_) return;
+  receiver_->take_back(thread_waiter_);
+  thread_waiter_ = nullptr;
+}
+
+void Callbacks::fail() {
+  Guard guard(lock_);
+  failed_ = true;
+  outstanding_changed_.notify_all();
+}
+
+void* Callbacks::thread_main(void* callbacks) {
+  static_cast<Callbacks*>(callbacks)->serve();
+  return nullptr;
+}
+
+void Callbacks::serve() {
+  while (Request* request = next_request()) {
+    run(*request);
+    delete request;
+  }
+}
+
+// Waits for a request; while host functions are outstanding this thread takes part in reading the connection. Null: the link is gone.
+Callbacks::Request* Callbacks::next_request() {
+  Guard guard(lock_);
+  while (!first_) {
+    if (failed_) return nullptr;
+    if (outstanding_ == 0) {
+      outstanding_changed_.wait(lock_);
+      continue;
+    }
+    Waiter waiter;
+    thread_waiter_ = &waiter;
+    receiver_->add(&waiter);
+    lock_.unlock();
+    receiver_->wait(&waiter);
+    lock_.lock();
+    thread_waiter_ = nullptr;
+  }
+  Request* request = first_;
+  first_ = request->next;
+  if (!first_) last_ = &first_;
+  return request;
+}
+
+bool Callbacks::look_up(uint64_t number, Entry* found) {
+  Guard guard(lock_);
+  for (Entry* entry = entries_; entry; entry = entry->next) {
+    if (entry->number != number) continue;
+    *found = *entry;
+    return true;
+  }
+  return false;
+}
+
+void Callbacks::run(const Request& request) {
+  host_->wait_landed(request.landed);
+  Entry entry;
+  if (look_up(request.payload.callback, &entry)) {
+    entry.function(entry.user_data, request.payload.status);
+    if (!entry.persistent) forget(entry.number);
+  }
+  host_->callback_done(request.payload.callback);
+}
+
+}  // namespace bitfusion::transport
