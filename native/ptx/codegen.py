@@ -1,0 +1,39 @@
+"""LLVM IR text -> object code for this machine."""
+
+from __future__ import annotations
+
+import functools
+
+import llvmlite.binding as llvm
+
+# Part of the cache key: another LLVM, another host CPU or another compiler version makes other code.
+COMPILER_VERSION = 1
+
+
+@functools.cache
+def _target_machine() -> llvm.TargetMachine:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_triple("x86_64-unknown-linux-gnu")
+    features = llvm.get_host_cpu_features().flatten()
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2, reloc="pic", codemodel="default")
+
+
+def fingerprint() -> str:
+    """What, apart from the PTX, decides the code that comes out."""
+    version = ".".join(str(part) for part in llvm.llvm_version_info)
+    return f"{COMPILER_VERSION}/{version}/{llvm.get_host_cpu_name()}"
+
+
+def assemble(ir: str) -> bytes:
+    """Optimises and compiles a module; its only external symbols are helpers and libm functions."""
+    machine = _target_machine()
+    module = llvm.parse_assembly(ir)
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    # NVVM has unrolled what is worth it, and checked accesses do not vectorise: both would only cost compile time.
+    options.loop_unrolling = False
+    options.loop_vectorization = False
+    options.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return bytes(machine.emit_object(module))
