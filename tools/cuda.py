@@ -1,0 +1,101 @@
+"""Compiles CUDA programs with nvcc to PTX and host code, with zig as the host compiler, so that no other compiler need be installed.
+
+The wheels have no nvcc of CUDA 12, so the programs for 12.x are compiled by the pinned nvcc against the headers of 12.9 and linked with the
+12.9 runtime library: what calls the driver is then the 12.x runtime.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.layout import BUILD, LIB, PYTHON, ROOT, ToolError, cuda_toolkit, site_packages
+
+OVERLAY = ROOT / "tools" / "nvcc_include"
+OUTPUT = BUILD / "cuda"
+# Only PTX: it is what the simulated GPU runs, and real GPUs compile it when it is loaded.
+ARCHITECTURE = "compute_80"
+
+
+@dataclass(frozen=True)
+class Toolkit:
+    """Headers and libraries of one CUDA version, as the wheels lay them out."""
+
+    name: str
+    includes: tuple[Path, ...]
+    libraries: tuple[Path, ...]
+    major: int
+
+
+def toolkit(major: int) -> Toolkit:
+    """The toolkit of CUDA 12 or 13."""
+    if major == 13:
+        return Toolkit("cuda13", (), (cuda_toolkit() / "lib",), 13)
+    wheels = site_packages() / "nvidia"
+    parts = (wheels / "cuda_runtime", wheels / "cuda_nvrtc")
+    return Toolkit("cuda12", tuple(part / "include" for part in parts), tuple(part / "lib" for part in parts), 12)
+
+
+def program(source: Path, cuda: Toolkit, runtime: str) -> Path:
+    """The executable of one source, built unless it is there already; `runtime` is `static` or `shared`."""
+    compiled = _object(source, cuda)
+    executable = compiled.with_suffix(f".{runtime}")
+    if not executable.exists():
+        _nvcc([f"-cudart={runtime}", str(compiled), *_link_options(source, cuda)], executable)
+    return executable
+
+
+def _object(source: Path, cuda: Toolkit) -> Path:
+    options = [f"-arch={ARCHITECTURE}", "-Xcompiler=-O1", f"-I{OVERLAY}", *(f"-I{folder}" for folder in cuda.includes), "-c", str(source)]
+    compiled = OUTPUT / cuda.name / f"{source.stem}-{_digest(source, options)}.o"
+    if not compiled.exists():
+        _nvcc(options, compiled)
+    return compiled
+
+
+def _digest(source: Path, options: list[str]) -> str:
+    inputs = [
+        source,
+        *sorted(source.parent.glob("*.h")),
+        *sorted(path for path in OVERLAY.rglob("*") if path.is_file()),
+        ROOT / "pyproject.toml",
+    ]
+    text = b"\0".join(path.read_bytes() for path in inputs) + "\0".join(options).encode()
+    return hashlib.sha256(text).hexdigest()[:12]
+
+
+def _link_options(source: Path, cuda: Toolkit) -> list[str]:
+    folder = _library_names(cuda)
+    options = ["-Xlinker=-s", f"-L{folder}"]
+    for library in cuda.libraries:
+        options += [f"-L{library}", f"-Xlinker=-rpath,{library}"]
+    text = source.read_text()
+    return options + [flag for header, flag in (("cuda.h", "-lcuda"), ("nvrtc.h", "-lnvrtc")) if f"#include <{header}>" in text]
+
+
+def _library_names(cuda: Toolkit) -> Path:
+    """A folder with the names that a linker looks for; the wheels only have those of the loader."""
+    folder = OUTPUT / cuda.name / "lib"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {path.name.split(".so")[0]: path for library in cuda.libraries for path in library.glob(f"lib*.so.{cuda.major}")}
+    for name, path in {**found, "libcuda": LIB / "simgpu" / "libcuda.so.1"}.items():
+        link = folder / f"{name}.so"
+        if not link.is_symlink():
+            link.symlink_to(path)
+    return folder
+
+
+def _nvcc(options: list[str], output: Path) -> None:
+    """Run nvcc; the result appears whole or not at all, whoever else builds it at the same time."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = output.with_name(f".{os.getpid()}-{output.name}")
+    host = ROOT / "native" / "cmake" / "zig" / "c++"
+    command = [str(cuda_toolkit() / "bin" / "nvcc"), f"-ccbin={host}", "--allow-unsupported-compiler", *options, "-o", str(unfinished)]
+    done = subprocess.run(command, check=False, env={**os.environ, "BITFUSION_PYTHON": str(PYTHON)}, capture_output=True, text=True)
+    if done.returncode:
+        raise ToolError(f"nvcc failed: {shlex.join(command)}\n{done.stdout}{done.stderr}")
+    unfinished.replace(output)
