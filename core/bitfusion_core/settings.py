@@ -69,6 +69,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("manager.listen", str, "0.0.0.0:56001", Scope.PROCESS, "address and port of the manager's HTTPS API"),
     Setting("manager.max_connections", int, 4096, Scope.PROCESS, "connections the API serves at once", 16, 65536),
     Setting("dispatcher.port", int, 55001, Scope.PROCESS, "port of the data connections", 1, 65535),
+    Setting("dispatcher.managed", bool, True, Scope.PROCESS, "start the dispatcher when it is not running; off: it is its own service"),
     Setting("data.tls", bool, True, Scope.SERVER, "encrypt data connections; turn off only on isolated data networks"),
     Setting("server.address", str, "", Scope.PROCESS, "address clients reach this server at; empty: that of the default route"),
     Setting("server.accepting", bool, True, Scope.SERVER, "allow new client connections; off: running applications finish"),

@@ -169,6 +169,12 @@ class LeaseService:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(session.ended.wait(), _RELEASE_WAIT_S)
 
+    async def end_all(self, reason: str) -> None:
+        """End every lease, for a server that will not come back soon."""
+        sessions = [self.end(lease.id, reason) for lease in self.leases()]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*(session.ended.wait() for session in sessions)), _RELEASE_WAIT_S)
+
     @contextlib.asynccontextmanager
     async def holding(self, lease_id: str) -> AsyncIterator[Session]:
         """Keep a lease alive; when the last holder of a lease that lives by its connection leaves, it ends."""

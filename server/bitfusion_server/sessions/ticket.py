@@ -56,6 +56,7 @@ class Ticket:
         self.client_id = client_id
         self.joined_at = joined_at
         self.cancelled = False
+        self.taken = False
         self._status: Status | None = None
         self._outcome: Outcome | None = None
         self._changed = asyncio.Event()

@@ -1,0 +1,120 @@
+"""`python -m bitfusion_server.manager`: the manager process."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import structlog
+
+from bitfusion_core.errors import BitfusionError
+from bitfusion_core.settings import Settings
+from bitfusion_server import config, log
+from bitfusion_server.app import DataDirectory, Manager
+from bitfusion_server.auth import tokens
+from bitfusion_server.gpu.inventory import Inventory
+from bitfusion_server.store.base import AuditEntry, Role, Store
+
+_log = structlog.get_logger(__name__)
+
+_ADMIN_FILE = "admin.token"
+
+
+def main() -> int:
+    """Run until told to stop, or issue a token; returns the exit code."""
+    arguments = _parser().parse_args()
+    log.configure(arguments.log_level)
+    data = DataDirectory(arguments.data.absolute())
+    try:
+        settings = config.load(arguments.config, os.environ, _settings_of(arguments))
+        if arguments.issue_token is not None:
+            print(asyncio.run(_issue_offline(data, settings, Role(arguments.issue_token), arguments.description)))
+        else:
+            asyncio.run(_run(data, settings, bootstrap_admin=arguments.bootstrap_admin, own_dispatcher=arguments.own_dispatcher))
+    except BitfusionError as error:
+        print(f"bitfusion-manager: {error.title}: {error.detail}\n{error.advice}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"bitfusion-manager: cannot start: {error}\nCheck the address, the port and the data directory.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bitfusion-manager", description="Leases the GPUs of this server to clients.")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="data directory: store, certificates, sockets")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="bitfusion-manager.yaml")
+    parser.add_argument("--listen", metavar="ADDRESS:PORT", help="where the API listens (manager.listen)")
+    parser.add_argument("--dispatcher-port", type=int, metavar="PORT", help="port of the data connections (dispatcher.port)")
+    parser.add_argument("--own-dispatcher", action="store_true", help="end the dispatcher and all sessions together with the manager")
+    parser.add_argument("--bootstrap-admin", action="store_true", help=f"write an administrator's token to DIR/{_ADMIN_FILE}, once")
+    parser.add_argument("--issue-token", choices=[role.value for role in Role], help="print a new token of this role and exit")
+    parser.add_argument("--description", default="", metavar="TEXT", help="what the token is for")
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    return parser
+
+
+def _settings_of(arguments: argparse.Namespace) -> dict[str, object]:
+    return {"manager.listen": arguments.listen, "dispatcher.port": arguments.dispatcher_port}
+
+
+async def _issue_offline(data: DataDirectory, settings: Settings, role: Role, description: str) -> str:
+    """Works whether or not the manager runs: it will find the token in the store."""
+    data.prepare()
+    store = data.store()
+    await store.open()
+    try:
+        return await _issue(store, settings, role, description)
+    finally:
+        await store.close()
+
+
+async def _issue(store: Store, settings: Settings, role: Role, description: str) -> str:
+    lifetime_days = settings.integer("token.lifetime_days") if role is Role.CLIENT else None
+    new = await tokens.issue(store, role, description, time.time(), lifetime_days)
+    await store.append_audit(AuditEntry(time.time(), "local", "token.create", new.token.id, role))
+    return new.text
+
+
+async def _run(data: DataDirectory, settings: Settings, *, bootstrap_admin: bool, own_dispatcher: bool) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    manager = Manager(data, settings, Inventory(), own_dispatcher=own_dispatcher)
+    try:
+        await manager.start()
+        if bootstrap_admin:
+            await _bootstrap_admin(data.path / _ADMIN_FILE, manager.store, settings)
+        _notify("READY=1")
+        await stop.wait()
+        _notify("STOPPING=1")
+        _log.info("manager stops")
+    finally:
+        await manager.stop()
+
+
+async def _bootstrap_admin(file: Path, store: Store, settings: Settings) -> None:
+    """The first administrator has to come from somewhere: a file only the manager's user can read."""
+    if any(token.role is Role.ADMIN for token in await store.tokens()):
+        return
+    descriptor = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(await _issue(store, settings, Role.ADMIN, "first administrator") + "\n")
+
+
+def _notify(state: str) -> None:
+    """Tell systemd, if it asked to be told."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.sendto(state.encode(), address.replace("@", "\0", 1) if address.startswith("@") else address)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
