@@ -23,7 +23,7 @@ ROWS = (
     local("nvmlDeviceGetMPSComputeRunningProcesses", DEVICE, *listed("infos", "nvmlProcessInfo_v1_t", "infoCount")),
     local("nvmlDeviceGetMPSComputeRunningProcesses_v2", DEVICE, *listed("infos", "nvmlProcessInfo_v2_t", "infoCount")),
     local("nvmlDeviceGetMPSComputeRunningProcesses_v3", DEVICE, *listed("infos", "nvmlProcessInfo_t", "infoCount")),
-    local("nvmlDeviceGetFieldValues", DEVICE, value("valuesCount", "int"), opaque("values", "nvmlFieldValue_t *")),
+    live("nvmlDeviceGetFieldValues", DEVICE, value("valuesCount", "int"), opaque("values", "nvmlFieldValue_t *"), hand=Hand.BOTH),
     live("nvmlDeviceGetTotalEccErrors", DEVICE, _ERROR, _COUNTER, out("eccCounts", "unsigned long long"), ahead=((0, 0), (1, 0), (0, 1), (1, 1))),
     live("nvmlDeviceGetMemoryErrorCounter", DEVICE, _ERROR, _COUNTER, value("locationType", "nvmlMemoryLocation_t"),
          out("count", "unsigned long long")),
