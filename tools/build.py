@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from tools import environment
-from tools.layout import BUILD, CLI, PYTHON, ROOT, VENV, ToolError, cuda_toolkit, locked, say
+from tools.layout import BUILD, CLI, LIB, PYTHON, ROOT, VENV, ToolError, cuda_toolkit, locked, say
 
 
 def build(*targets: str) -> None:
@@ -23,7 +23,9 @@ def build(*targets: str) -> None:
 def write_command() -> None:
     """The command line of this checkout; isolated mode keeps a user's PYTHONPATH out of it and starts faster."""
     CLI.parent.mkdir(parents=True, exist_ok=True)
-    CLI.write_text(f'#!/bin/sh\nexec {shlex.quote(str(PYTHON))} -I -m bitfusion_client "$@"\n')
+    libraries = shlex.quote(str(LIB / "client"))
+    start = f'BITFUSION_LIB_DIR=${{BITFUSION_LIB_DIR:-{libraries}}} exec {shlex.quote(str(PYTHON))} -I -m bitfusion_client "$@"'
+    CLI.write_text(f"#!/bin/sh\n{start}\n")
     CLI.chmod(0o755)
 
 

@@ -50,7 +50,7 @@ def program(source: Path, cuda: Toolkit, runtime: str) -> Path:
 
 
 def _object(source: Path, cuda: Toolkit) -> Path:
-    options = [f"-arch={ARCHITECTURE}", "-Xcompiler=-O1", f"-I{OVERLAY}", *(f"-I{folder}" for folder in cuda.includes), "-c", str(source)]
+    options = [f"-arch={ARCHITECTURE}", "-Xcompiler=-O2", f"-I{OVERLAY}", *(f"-I{folder}" for folder in cuda.includes), "-c", str(source)]
     compiled = OUTPUT / cuda.name / f"{source.stem}-{_digest(source, options)}.o"
     if not compiled.exists():
         _nvcc(options, compiled)
