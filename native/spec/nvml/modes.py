@@ -6,6 +6,8 @@ from native.spec.model import out, value
 from native.spec.nvml_model import DEVICE, fixed, live, versioned
 
 _MODE = out("mode", "nvmlEnableState_t")
+_CURRENT = out("current", "nvmlDriverModel_t", nullable=True)
+_PENDING = out("pending", "nvmlDriverModel_t", nullable=True)
 
 ROWS = (
     live("nvmlDeviceGetPersistenceMode", DEVICE, _MODE, ahead=((),)),
@@ -15,8 +17,8 @@ ROWS = (
     live("nvmlDeviceGetEccMode", DEVICE, out("current", "nvmlEnableState_t"), out("pending", "nvmlEnableState_t"), ahead=((),)),
     fixed("nvmlDeviceGetDefaultEccMode", DEVICE, out("defaultMode", "nvmlEnableState_t"), ahead=()),
     live("nvmlDeviceGetMigMode", DEVICE, out("currentMode", "unsigned int"), out("pendingMode", "unsigned int"), ahead=((),)),
-    live("nvmlDeviceGetDriverModel", DEVICE, out("current", "nvmlDriverModel_t"), out("pending", "nvmlDriverModel_t"), ahead=((),)),
-    live("nvmlDeviceGetDriverModel_v2", DEVICE, out("current", "nvmlDriverModel_t"), out("pending", "nvmlDriverModel_t")),
+    live("nvmlDeviceGetDriverModel", DEVICE, _CURRENT, _PENDING, ahead=((),)),
+    live("nvmlDeviceGetDriverModel_v2", DEVICE, _CURRENT, _PENDING),
     live("nvmlDeviceGetGpuOperationMode", DEVICE, out("current", "nvmlGpuOperationMode_t"), out("pending", "nvmlGpuOperationMode_t"),
          ahead=((),)),
     live("nvmlDeviceGetAPIRestriction", DEVICE, value("apiType", "nvmlRestrictedAPI_t"), out("isRestricted", "nvmlEnableState_t")),

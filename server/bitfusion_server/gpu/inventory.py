@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pynvml
 import structlog
+
 from bitfusion_core.errors import ServerUnavailable
 from bitfusion_core.models import Gpu, GpuReading, GpuReport
 

@@ -55,8 +55,7 @@ nvmlReturn_t put_text(char* out, unsigned length, const std::string& text) {
 
 }  // namespace simgpu::nvml
 
-/// What a function without an implementation answers; SIMGPU_TRACE=1 names it, to see what a program asks for.
-extern "C" __attribute__((visibility("hidden"))) int simgpu_nvml_refuse(const char* name) {
+extern "C" int simgpu_nvml_refuse(const char* name) {
   static const bool trace = getenv("SIMGPU_TRACE") != nullptr;
   if (trace) fprintf(stderr, "simgpu: %s is not supported\n", name);
   return simgpu::nvml::initialised() ? NVML_ERROR_NOT_SUPPORTED : NVML_ERROR_UNINITIALIZED;

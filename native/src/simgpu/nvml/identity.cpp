@@ -13,8 +13,8 @@ namespace board = simgpu::nvml::board;
 
 namespace {
 
-using simgpu::DeviceInfo;
 using nvml::put;
+using simgpu::DeviceInfo;
 
 std::string serial_of(const DeviceInfo& gpu) {
   char text[16];
@@ -87,9 +87,7 @@ nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t* dev
   return result == NVML_ERROR_NOT_FOUND ? NVML_ERROR_INVALID_ARGUMENT : result;
 }
 
-nvmlReturn_t nvmlDeviceGetHandleByIndex(unsigned int index, nvmlDevice_t* device) {
-  return nvmlDeviceGetHandleByIndex_v2(index, device);
-}
+nvmlReturn_t nvmlDeviceGetHandleByIndex(unsigned int index, nvmlDevice_t* device) { return nvmlDeviceGetHandleByIndex_v2(index, device); }
 
 nvmlReturn_t nvmlDeviceGetHandleBySerial(const char* serial, nvmlDevice_t* device) {
   if (serial == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
