@@ -56,12 +56,12 @@ def parse_server(text: str) -> Server:
     text = text.strip()
     if text.count(":") > 1 or text.startswith("["):
         raise ValueError(f"{text!r} is an IPv6 address; only IPv4 is supported")
-    host, _, port = text.replace(":", " ", 1).partition(" ")
-    if text.endswith(":"):
+    host, *rest = re.split(r"[:\s]\s*", text, maxsplit=1)
+    if rest == [""]:
         raise ValueError(f"{text!r} has no port after the colon")
     if not _is_host(host):
         raise ValueError(f"{host!r} is not an IPv4 address")
-    return Server(host, _parse_port(port.strip()) if port.strip() else DEFAULT_MANAGER_PORT)
+    return Server(host, _parse_port(rest[0]) if rest else DEFAULT_MANAGER_PORT)
 
 
 def _is_host(host: str) -> bool:

@@ -55,9 +55,9 @@ class Grant:
     hold: str
 
 
-def request_body(request: LeaseRequest) -> dict[str, Any]:
+def request_body(request: LeaseRequest, client_id: str) -> dict[str, Any]:
     """The JSON of a request."""
-    body: dict[str, Any] = {"gpus": request.gpus, "timeout_s": request.timeout_s, "hold": request.hold}
+    body: dict[str, Any] = {"gpus": request.gpus, "timeout_s": request.timeout_s, "hold": request.hold, "client_id": client_id}
     if request.fraction is not None:
         body["fraction"] = request.fraction
     if request.memory_mib is not None:
@@ -74,9 +74,9 @@ def host_name() -> str:
     return socket.gethostname()
 
 
-def acquire(manager: Manager, request: LeaseRequest) -> tuple[Grant, LineStream]:
+def acquire(manager: Manager, request: LeaseRequest, client_id: str) -> tuple[Grant, LineStream]:
     """Wait until the GPUs are granted. The stream is the control connection of a `hold: connection` lease."""
-    stream = manager.open_lines("POST", "/v1/leases", request_body(request))
+    stream = manager.open_lines("POST", "/v1/leases", request_body(request, client_id))
     progress = Progress()
     try:
         return _await_grant(manager.server, request, stream, progress), stream

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Sequence
 from importlib import import_module
@@ -88,8 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(_usage_error(error), invocation)
     except BitfusionError as error:
         return _report(error, invocation)
-    except BrokenPipeError:
-        return _reader_gone()
     except Exception as error:  # noqa: BLE001 - a defect of ours still ends with a message and a code
         return _report(
             BitfusionError(f"{type(error).__name__}: {error}", hint="Run 'bitfusion --debug …' and report the output."), invocation
@@ -130,9 +127,3 @@ def _report(error: BitfusionError, invocation: dict[str, Any]) -> int:
         log.plain(error.advice)
     log.plain(f"({error.code}, exit code {code})")
     return code
-
-
-def _reader_gone() -> int:
-    """Standard output was closed by its reader, as in `bitfusion smi | head -1`: end like any filter, without a message."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return 128 + signal.SIGPIPE

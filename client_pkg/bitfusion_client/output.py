@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Mapping
 from typing import Any
+
+from bitfusion_core.errors import EXIT_SIGNAL_BASE
 
 JSON_VERSION = 1
 
 
 def text(block: str) -> None:
-    """Print a finished block of lines."""
-    sys.stdout.write(block + "\n")
-    sys.stdout.flush()
+    """Print a finished block of lines. A reader that is gone, as in `bitfusion smi | head -1`, ends us as it ends any filter."""
+    try:
+        sys.stdout.write(block + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its exit, and must find something to write to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(EXIT_SIGNAL_BASE + signal.SIGPIPE)
 
 
 def as_json(fields: Mapping[str, Any]) -> None:

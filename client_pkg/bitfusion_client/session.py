@@ -38,7 +38,7 @@ def open_session(request: LeaseRequest, servers: Sequence[Server]) -> Session:
         known = claim_client_id(managers, known)
         offers = _query(managers)
         log.info(f"Choosing GPUs from server list [{' '.join(str(offer.server) for offer in offers)}]")
-        grant, stream = _acquire(request, rank(request, offers), managers)
+        grant, stream = _acquire(request, rank(request, offers), managers, str(known.client_id))
         try:
             file = _announce(grant, list(servers).index(grant.server))
         except BaseException:
@@ -48,7 +48,7 @@ def open_session(request: LeaseRequest, servers: Sequence[Server]) -> Session:
     finally:
         for manager in managers.values():
             manager.close()
-    return Session(grant, managers[grant.server], stream, file, known.client_id or "")
+    return Session(grant, managers[grant.server], stream, file, str(known.client_id))
 
 
 def claim_client_id(managers: dict[Server, Manager], known: Identity) -> Identity:
@@ -90,18 +90,18 @@ def _query(managers: dict[Server, Manager]) -> list[Offer]:
     return offers
 
 
-def _acquire(request: LeaseRequest, ranked: Sequence[Offer], managers: dict[Server, Manager]) -> tuple[Grant, LineStream]:
+def _acquire(request: LeaseRequest, ranked: Sequence[Offer], managers: dict[Server, Manager], client_id: str) -> tuple[Grant, LineStream]:
     """Ask in order of preference; the next server is asked only when one has changed its mind since the query."""
     offer, *others = ranked
     try:
-        return lease.acquire(managers[offer.server], request)
+        return lease.acquire(managers[offer.server], request, client_id)
     except WaitTimedOut:
         raise
     except (ManagerUnreachable, ServerUnavailable, NoCapacity) as error:
         if not others:
             raise
         log.warn(f"Server {offer.server} gave no GPUs: {error.detail}")
-    return _acquire(request, others, managers)
+    return _acquire(request, others, managers, client_id)
 
 
 def _announce(grant: Grant, position: int) -> Path:

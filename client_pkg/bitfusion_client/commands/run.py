@@ -38,11 +38,11 @@ before the application started; 126 it cannot be executed; 127 not found; 128+N 
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def command(words: tuple[str, ...], **given: Any) -> int:
     """Reserve GPUs, run an application on them, give them back."""
-    request = lease_request(HOLD_CONNECTION, given)
     servers = config.servers(given["servers_file"], given["server_list"])
     # Found before the GPUs are asked for: a slip of the pen shall not wait half an hour in the queue.
     target = application.find(words)
     libraries = application.library_directory()
+    request = lease_request(HOLD_CONNECTION, given, target.arguments)
     session = open_session(request, servers)
     try:
         _announce(session, target)

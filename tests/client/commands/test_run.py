@@ -77,10 +77,12 @@ def test_ways_to_name_the_application(cli: Cli, words: tuple[str, ...]) -> None:
 )
 def test_options_reach_the_server(cli: Cli, manager: FakeManager, options: tuple[str, ...], body: dict[str, object]) -> None:
     """Each option and its long form is what the request says."""
-    assert cli.run("run", *options, "--", "true").returncode == 0
+    result = cli.run("run", *options, "--", "true")
+    assert result.returncode == 0, result.stderr
 
     sent = next(request[2] for request in manager.requests if request[:2] == ("POST", "/v1/leases"))
-    assert {"timeout_s": 1800, "hold": "connection", **body} == {key: sent[key] for key in sent if key not in ("hostname", "user")}
+    fixed = {"timeout_s": 1800, "hold": "connection", "client_id": CLIENT_ID, "command": ["true"]}
+    assert {**fixed, **body} == {key: sent[key] for key in sent if key not in ("hostname", "user")}
 
 
 def test_servers_from_a_file_and_from_the_command_line(cli: Cli, manager: FakeManager, tmp_path: Path) -> None:
