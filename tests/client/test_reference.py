@@ -1,0 +1,60 @@
+"""The help texts and the reference page made from them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bitfusion_client import main, reference
+from bitfusion_client.catalogue import BY_NAME, ROWS
+from tests.client.conftest import REPOSITORY, Cli
+
+GUIDE = """
+tls-certs TC, version v, localhealth LH, dealloc, crashreport, license, list_gpus, initdb, token, register, unregister, removenode, user,
+help h, client c, health H, request_gpus, release_gpus, run, stats, smi, local, net_perf, server s, resource_scheduler srs, analytics, manager
+"""
+
+
+def test_reference_page_is_current() -> None:
+    """The committed page is what the tables say, and with it every --help."""
+    assert Path(REPOSITORY / "docs" / "reference" / "cli.md").read_text() == reference.page()
+
+
+def test_all_names_of_the_guide() -> None:
+    """Same commands, same aliases, same order."""
+    assert [" ".join(filter(None, (row.name, row.alias))) for row in ROWS] == [name.strip() for name in re.split(r"[,\n]+", GUIDE.strip())]
+
+
+def test_screen_by_every_way(cli: Cli) -> None:
+    """Without arguments, by command, alias and option: the same screen on standard output, and success."""
+    screens = [cli.run(*arguments) for arguments in ((), ("help",), ("h",), ("--help",), ("-h",))]
+
+    assert {(screen.stdout, screen.stderr, screen.returncode) for screen in screens} == {(screens[0].stdout, "", 0)}
+    assert screens[0].stdout.startswith("NAME:\n    bitfusion - ")
+
+
+def test_page_by_every_way(cli: Cli) -> None:
+    """`help c`, `client -h` and `client --help` are the same page, which begins with examples."""
+    pages = [cli.run(*arguments).stdout for arguments in (("help", "client"), ("help", "c"), ("client", "-h"), ("c", "--help"))]
+
+    assert set(pages) == {pages[0]}
+    assert pages[0].index("EXAMPLES:") < pages[0].index("USAGE:") < pages[0].index("OPTIONS:")
+
+
+@pytest.mark.parametrize("name", [name for name, row in BY_NAME.items() if not row.built])
+def test_commands_of_a_later_release(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not listed, say so when used, whatever the arguments, and fail as a usage error."""
+    monkeypatch.setattr(main, "_cancel_on_signals", lambda: None)
+
+    assert main.main([name, "--some", "thing"]) == 2
+    assert f"        {BY_NAME[name].title} " not in reference.helping.screen()
+
+
+def test_unknown_command(cli: Cli) -> None:
+    """A near miss is suggested, also by help."""
+    for arguments in (("list_gpu",), ("help", "list_gpu")):
+        result = cli.run(*arguments)
+        assert "Error: unknown command 'list_gpu'. Did you mean 'list_gpus'?" in result.stderr
+        assert result.returncode == 2
