@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import fcntl
 import os
@@ -37,6 +38,7 @@ _log = structlog.get_logger(__name__)
 
 _RENEWAL_CHECK_S = 6 * 3600.0
 _SHUTDOWN_S = 0.5
+_LONGEST_SOCKET_PATH = 107  # sun_path of Linux, less its end
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class DataDirectory:
 
     def prepare(self) -> None:
         """Make the directories."""
+        if len(os.fsencode(self.dispatcher_socket)) > _LONGEST_SOCKET_PATH:
+            raise InvalidSetting(f"the path of the data directory is too long: {self.path}", hint="Choose a shorter --data.")
         for directory in (self.path, self.run):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -90,48 +94,29 @@ class Manager:
         self._own_dispatcher = own_dispatcher
         self._store = data.store()
         self._listener: Listener | None = None
-        self._leases: LeaseService | None = None
-        self._dispatcher: DispatcherProcess | None = None
-        self._runner: web.AppRunner | None = None
-        self._renewal: asyncio.Task[None] | None = None
-        self._lock = -1
+        self._undo = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
-        """Up to the point where requests are answered."""
+        """Up to the point where requests are answered. After a failure, `stop` undoes what was done."""
         self._data.prepare()
-        self._lock = _lock(self._data.run / "manager.lock")
+        self._undo.callback(os.close, _lock(self._data.run / "manager.lock"))
+        self._undo.push_async_callback(self._store.close)
         await self._store.open()
         self._settings = _with_stored(self._settings, await self._store.settings())
         await self._gpus.open()
+        self._undo.push_async_callback(self._gpus.close)
         host, port = _endpoint(self._settings.text("manager.listen"))
         tls = self._prepare_tls(host)
         silence_s = self._settings.number("lease.silence_s")
         self._listener = Listener(host, port, tls, self._settings.integer("manager.max_connections"), silence_s)
+        self._undo.callback(self._listener.close)
         self._start_dispatcher(host)
-        self._leases = await self._start_leases()
-        await self._serve(self._listener, self._leases)
+        await self._serve(self._listener, await self._start_leases())
         _log.info("manager ready", address=host, port=self._listener.port, gpus=len(self._gpus.gpus))
 
     async def stop(self) -> None:
         """Answer no more. Sessions run on, unless the dispatcher is our own."""
-        if self._leases is not None:
-            if self._own_dispatcher:
-                await self._leases.end_all("the server stops")
-            self._leases.detach()
-        if self._renewal is not None:
-            self._renewal.cancel()
-        if self._listener is not None:
-            await self._listener.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._leases is not None:
-            await self._leases.stop()
-        if self._dispatcher is not None:
-            await (self._dispatcher.stop() if self._own_dispatcher else self._dispatcher.detach())
-        await self._gpus.close()
-        await self._store.close()
-        if self._lock >= 0:
-            os.close(self._lock)
+        await self._undo.aclose()
 
     @property
     def port(self) -> int:
@@ -147,7 +132,8 @@ class Manager:
         names = self._names(host)
         authority.prepare(self._data.tls, names, _utc_now())
         context = authority.server_context(self._data.tls)
-        self._renewal = asyncio.get_running_loop().create_task(self._renew(context, host))
+        renewal = asyncio.get_running_loop().create_task(self._renew(context, host))
+        self._undo.callback(renewal.cancel)
         return context
 
     async def _renew(self, context: ssl.SSLContext, host: str) -> None:
@@ -165,8 +151,9 @@ class Manager:
     def _start_dispatcher(self, host: str) -> None:
         if self._settings.flag("dispatcher.managed"):
             port = self._settings.integer("dispatcher.port")
-            self._dispatcher = DispatcherProcess(self._data.path, self._data.dispatcher_socket, host, port)
-            self._dispatcher.start()
+            dispatcher = DispatcherProcess(self._data.path, self._data.dispatcher_socket, host, port)
+            dispatcher.start()
+            self._undo.push_async_callback(dispatcher.stop if self._own_dispatcher else dispatcher.detach)
 
     async def _start_leases(self) -> LeaseService:
         identity = await self._store.identify_server(ServerIdentity(str(uuid.uuid4()), time.time()))
@@ -179,6 +166,7 @@ class Manager:
         )
         leases = LeaseService(self._store, self._data.dispatcher_socket, self._gpus, identity.id, facts, self._settings, time.time)
         await leases.start()
+        self._undo.push_async_callback(leases.stop)
         return leases
 
     async def _serve(self, listener: Listener, leases: LeaseService) -> None:
@@ -196,11 +184,16 @@ class Manager:
         )
         app = make_app(services, listener.middleware())
         # A handler ends with its connection: that is how a closed stream ends its lease.
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=_SHUTDOWN_S)
-        await self._runner.setup()
-        if self._runner.server is None:
+        runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        await runner.setup()
+        self._undo.push_async_callback(runner.cleanup)
+        if runner.server is None:
             raise ServerUnavailable("the API has no server")
-        listener.start(self._runner.server)
+        listener.start(runner.server)
+        self._undo.push_async_callback(listener.stop)
+        self._undo.callback(leases.detach)
+        if self._own_dispatcher:
+            self._undo.push_async_callback(leases.end_all, "the server stops")
 
 
 def _with_stored(settings: Settings, stored: Mapping[str, str]) -> Settings:

@@ -15,7 +15,7 @@ import structlog
 
 from bitfusion_core.errors import BitfusionError
 from bitfusion_core.settings import Settings
-from bitfusion_server import config, log
+from bitfusion_server import config, files, log
 from bitfusion_server.app import DataDirectory, Manager
 from bitfusion_server.auth import tokens
 from bitfusion_server.gpu.inventory import Inventory
@@ -103,9 +103,8 @@ async def _bootstrap_admin(file: Path, store: Store, settings: Settings) -> None
     """The first administrator has to come from somewhere: a file only the manager's user can read."""
     if any(token.role is Role.ADMIN for token in await store.tokens()):
         return
-    descriptor = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as opened:
-        opened.write(await _issue(store, settings, Role.ADMIN, "first administrator") + "\n")
+    text = await _issue(store, settings, Role.ADMIN, "first administrator")
+    files.replace(file, f"{text}\n".encode(), 0o600)
 
 
 def _notify(state: str) -> None:

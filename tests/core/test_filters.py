@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from bitfusion_core import filters
 from bitfusion_core.errors import InvalidValue, UnknownFilterKey
 from bitfusion_core.models import Gpu, ServerFacts
@@ -54,7 +55,7 @@ def test_not_matching(items: list[str]) -> None:
 
 def test_unknown_key_lists_the_keys() -> None:
     """The error names the key, the likely one and all others."""
-    with pytest.raises(UnknownFilterKey, match="Did you mean device.name") as caught:
+    with pytest.raises(UnknownFilterKey, match=r"Did you mean device\.name") as caught:
         filters.parse(["device.nam=T4"])
     assert "server.has-rdma" in caught.value.advice
 

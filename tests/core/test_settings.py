@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from bitfusion_core.errors import InvalidSetting
 from bitfusion_core.settings import TABLE, Settings, from_environment
 
@@ -35,7 +36,7 @@ def test_bad_value_is_named(name: str, value: object) -> None:
 
 def test_unknown_name_is_refused() -> None:
     """A misspelt setting is an error, not silence."""
-    with pytest.raises(InvalidSetting, match="unknown setting 'data.tsl'"):
+    with pytest.raises(InvalidSetting, match=r"unknown setting 'data\.tsl'"):
         Settings({"data.tsl": "on"})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from bitfusion_core import units
 from bitfusion_core.errors import InvalidValue
 

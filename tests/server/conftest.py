@@ -22,7 +22,7 @@ SERVER_ID = "5e1f0000-0000-4000-8000-000000000001"
 async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
     """Let the event loop run until something has become true."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - a state of any object
             await asyncio.sleep(0.002)
 
 

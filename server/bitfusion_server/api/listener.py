@@ -71,6 +71,10 @@ class Listener:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.close()
+
+    def close(self) -> None:
+        """Give the port back."""
         self._socket.close()
 
     def middleware(self) -> Middleware:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bitfusion_core.errors import ServerUnavailable
+from bitfusion_server.files import replace
 
 _AUTHORITY_YEARS = 20
 _SERVER_DAYS = 397
@@ -94,8 +94,8 @@ def _write_authority(files: TlsFiles, now: datetime.datetime) -> None:
         .add_extension(_key_usage(sign_certificates=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    _write_private(files.ca_key, _key_bytes(key))
-    _replace(files.ca_certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    replace(files.ca_key, _key_bytes(key), 0o600)
+    replace(files.ca_certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
 
 
 def _write_server_certificate(files: TlsFiles, names: Names, now: datetime.datetime) -> None:
@@ -111,7 +111,7 @@ def _write_server_certificate(files: TlsFiles, names: Names, now: datetime.datet
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    _write_private(files.server_certificate, certificate.public_bytes(serialization.Encoding.PEM) + _key_bytes(key))
+    replace(files.server_certificate, certificate.public_bytes(serialization.Encoding.PEM) + _key_bytes(key), 0o600)
 
 
 def _load_authority(files: TlsFiles) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -175,18 +175,3 @@ def _general_name(name: str) -> x509.GeneralName:
 
 def _key_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    _replace(path, content, 0o600)
-
-
-def _replace(path: Path, content: bytes, mode: int) -> None:
-    """Write a file so that a crash leaves the old one or the new one, never half of it."""
-    temporary = path.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

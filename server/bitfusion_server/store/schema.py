@@ -32,28 +32,30 @@ class Table:
     since: int = 1
 
 
-def _columns(**types: str) -> tuple[Column, ...]:
-    return tuple(Column(name, type_) for name, type_ in types.items())
+def _columns(text: str) -> tuple[Column, ...]:
+    """`"id TEXT, at REAL"` as columns of the first version."""
+    definitions = (definition.split() for definition in text.split(", "))
+    return tuple(Column(name, type_) for name, type_ in definitions)
 
 
 TABLES: tuple[Table, ...] = (
-    Table("server", "who this server is: one row", _columns(slot="INTEGER", body="TEXT"), key=("slot",)),
-    Table("setting", "settings changed by an administrator", _columns(name="TEXT", value="TEXT"), key=("name",)),
-    Table("token", "access tokens, hashed", _columns(id="TEXT", created_at="REAL", body="TEXT"), key=("id",), order=("created_at",)),
+    Table("server", "who this server is: one row", _columns("slot INTEGER, body TEXT"), key=("slot",)),
+    Table("setting", "settings changed by an administrator", _columns("name TEXT, value TEXT"), key=("name",)),
+    Table("token", "access tokens, hashed", _columns("id TEXT, created_at REAL, body TEXT"), key=("id",), order=("created_at",)),
     Table(
         "client",
         "identities claimed by clients",
-        _columns(id="TEXT", token_id="TEXT", created_at="REAL", body="TEXT"),
+        _columns("id TEXT, token_id TEXT, created_at REAL, body TEXT"),
         key=("id",),
         order=("created_at",),
     ),
     Table(
         "lease",
         "open leases with their session keys",
-        _columns(id="TEXT", server_id="TEXT", granted_at="REAL", session_key="BLOB", body="TEXT"),
+        _columns("id TEXT, server_id TEXT, granted_at REAL, session_key BLOB, body TEXT"),
         key=("id",),
         order=("server_id", "granted_at"),
     ),
-    Table("lease_history", "ended leases", _columns(id="TEXT", ended_at="REAL", body="TEXT"), key=("id",), order=("ended_at",)),
-    Table("audit", "who changed what", _columns(number="INTEGER", at="REAL", body="TEXT"), key=("number",), order=("at",)),
+    Table("lease_history", "ended leases", _columns("id TEXT, ended_at REAL, body TEXT"), key=("id",), order=("ended_at",)),
+    Table("audit", "who changed what", _columns("number INTEGER, at REAL, body TEXT"), key=("number",), order=("at",)),
 )

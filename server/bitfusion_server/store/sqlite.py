@@ -4,6 +4,8 @@ One thread writes, one reads. Writes that arrive together share a transaction, s
 in its own savepoint and fails alone.
 """
 
+# ruff: noqa: D102 - the interface documents the methods
+
 from __future__ import annotations
 
 import os
@@ -13,8 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from bitfusion_core.models import EndedLease, Lease
 
+from bitfusion_core.models import EndedLease, Lease
 from bitfusion_server.store import schema
 from bitfusion_server.store.base import ActiveLease, AuditEntry, Client, ServerIdentity, Store, Token
 from bitfusion_server.store.lane import Lane, StoreFailed

@@ -6,12 +6,16 @@ import asyncio
 import io
 import json
 import ssl
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from bitfusion_server.api.listener import Listener
-from bitfusion_server.api.routes import ROUTES
+from bitfusion_server.api.routes import ROUTES, Route
+from bitfusion_server.auth import authority
 from bitfusion_server.auth.access import Permission
+from bitfusion_server.auth.authority import TlsFiles
 from bitfusion_server.sessions.service import LeaseService
 from tests.server.api.conftest import Api, LeaseStream
 from tests.server.conftest import until
@@ -75,10 +79,10 @@ async def test_probes(api: Api, dispatcher: FakeDispatcher, service: LeaseServic
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.permission is not Permission.PUBLIC], ids=lambda r: f"{r.method} {r.path}")
 @pytest.mark.parametrize("token", ["", "ABCDEF2.wrong"], ids=["no token", "wrong token"])
-async def test_nothing_without_a_token(api: Api, service: LeaseService, dispatcher: FakeDispatcher, route: object, token: str) -> None:
+async def test_nothing_without_a_token(api: Api, service: LeaseService, dispatcher: FakeDispatcher, route: Route, token: str) -> None:
     """Whatever is asked: without a good token the answer is 401 and nothing happens."""
-    path = route.path.replace("{id}", "0f8fad5b-d9cb-469f-a165-70867728950e")  # type: ignore[attr-defined]
-    async with api.session(token) as http, http.request(route.method, path, json={"gpus": 1, **WHO}) as response:  # type: ignore[attr-defined]
+    path = route.path.replace("{id}", "0f8fad5b-d9cb-469f-a165-70867728950e")
+    async with api.session(token) as http, http.request(route.method, path, json={"gpus": 1, **WHO}) as response:
         problem = await response.json()
 
     assert (response.status, problem["code"], response.headers["WWW-Authenticate"]) == (401, "unauthenticated", "Bearer")
@@ -148,11 +152,9 @@ async def test_crowd_makes_room(api: Api, tls_listener: Listener) -> None:
         writer.close()
 
 
-@pytest.fixture
-async def tls_listener(tls_files, service):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+@pytest_asyncio.fixture
+async def tls_listener(tls_files: TlsFiles) -> AsyncIterator[Listener]:
     """A listener with four places."""
-    from bitfusion_server.auth import authority
-
     listener = Listener("127.0.0.1", 0, authority.server_context(tls_files), max_connections=4, silence_s=2.0)
     listener.start(asyncio.Protocol)
     yield listener

@@ -49,7 +49,7 @@ async def test_secret_is_not_kept(store: Store, tmp_path: Path) -> None:
     secret = new.text.partition(".")[2]
 
     assert secret not in repr(new)
-    for file in tmp_path.iterdir():
+    for file in tmp_path.iterdir():  # noqa: ASYNC240
         assert secret.encode() not in file.read_bytes()
 
 

@@ -21,7 +21,7 @@ async def test_file_is_private(tmp_path: Path) -> None:
     await store.open()
     await store.append_audit(AuditEntry(1.0, "a", "b", "c"))
 
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}  # noqa: ASYNC240
     await store.close()
 
     assert {0o600} == set(modes.values()), modes
