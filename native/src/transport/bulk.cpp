@@ -74,6 +74,11 @@ void Bulk::send_queue() {
 }
 
 bool Bulk::send_item(const Outgoing& item) {
+  char why[320];
+  if (!ensure_open(why, sizeof(why))) {
+    std::fprintf(stderr, "bitfusion: %s\n", why);
+    return false;
+  }
   for (size_t offset = 0; offset < item.size; offset += wire::kMaxChunk) {
     auto size = static_cast<uint32_t>(std::min<size_t>(item.size - offset, wire::kMaxChunk));
     wire::ChunkHeader header{item.number, size, offset, item.size, static_cast<uint32_t>(item.kind), 0};

@@ -74,7 +74,8 @@ enum class CallClass : uint8_t {
   kNow,          // cannot block: runs on the executor
   kWork,         // enqueues work on Keys::work (launch, copy, memset, event record, stream wait): counted, held while the stream is full
   kQuery,        // cuStreamQuery, cuEventQuery: CUDA_ERROR_NOT_READY while its keys are held, else kNow
-  kBlocking,     // may block in the driver (cuMemFree, module load and unload...): runs on a helper thread, holds its keys and its thread
+  kBlocking,     // may block in the driver (cuMemFree, module load and unload...): runs on a helper thread, at the same time as handlers
+                 // of frames that share no key with it; holds its keys and its client thread
   kWaitStream,   // Keys::work finished: cuStreamSynchronize. The handler is not called.
   kWaitEvent,    // Keys::event finished: cuEventSynchronize. The handler is not called.
   kWaitContext,  // all work of the frame's context finished: cuCtxSynchronize. The handler is not called.
@@ -85,6 +86,7 @@ class Keys {
  public:
   enum Kind : uint64_t { kStream = 1ull << 60, kEvent = 2ull << 60, kOther = 3ull << 60, kThread = 4ull << 60 };
   static constexpr size_t kMax = 12;
+  static constexpr uint64_t kLegacyStream = 1;  // CU_STREAM_LEGACY; 0 means it too
 
   void stream(uint64_t name) { add(kStream, name); }
   void event(uint64_t name) { add(kEvent, name); }
@@ -97,6 +99,7 @@ class Keys {
     work_ = name;
     has_work_ = true;
     stream(name);
+    if (name <= kLegacyStream) everything();  // it waits for the other streams and they for it
   }
   // The event that the call waits for (kWaitEvent); implies event(name).
   void wait_event(uint64_t name) {
@@ -168,8 +171,10 @@ class Executor {
   virtual CUresult enqueue_callback(CUstream stream, uint64_t callback, bool with_status) = 0;
   // From now on streams may be capturing: ask before putting the executor's own events into one.
   virtual void note_capture() = 0;
-  // The stream is about to be destroyed, the executor forgets what it counts on it.
+  // The stream is about to be destroyed in the driver; the frame's context is current.
   virtual void forget_stream(uint64_t name) = 0;
+  // The handler has changed which context is current in its thread (cuCtxCreate, cuCtxDestroy...); it is set anew before the next call.
+  virtual void context_changed() = 0;
   // Ends the session with a reason in the logs of both sides.
   virtual void end(std::string_view reason) = 0;
 };

@@ -1,0 +1,54 @@
+// The frames that could not run when they arrived, and who may run next: a frame runs when no earlier held frame shares a key with it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "wire/frame.h"
+#include "worker/executor.h"
+
+namespace bitfusion::worker {
+
+// A frame that is held, with its own copy of its bytes and the state of whatever it has begun.
+struct Held {
+  wire::FrameHeader header;
+  std::vector<std::byte> payload;
+  Keys keys;
+  bool holds_thread = false;  // its client thread's later frames wait for it, as they would in a blocking call
+  bool ready = false;         // in the line of those to be resumed
+  bool started = false;       // a helper is at it
+  uint64_t progress = 0;      // bytes of a copy that have been enqueued
+  CUresult status = CUDA_SUCCESS;
+  std::vector<uint64_t> queues;  // keys under which it stands
+};
+
+class Scoreboard {
+ public:
+  bool empty() const { return frames_.empty(); }
+  size_t bytes() const { return bytes_; }
+
+  // Whether a frame with these keys has to wait for one that is held.
+  bool conflicts(const Keys& keys, uint32_t thread) const;
+  Held* hold(std::unique_ptr<Held> frame);
+  // Forgets a frame that has run; frames that only waited for it become ready.
+  void release(Held* frame);
+  // The next frame that may run, or null. Each is handed out once.
+  Held* next_ready();
+
+ private:
+  bool is_first(const Held& frame) const;
+  void consider(Held* frame);
+  void consider_around_barriers();
+
+  std::map<uint64_t, std::unique_ptr<Held>> frames_;             // by sequence
+  std::map<uint64_t, Held*> barriers_;                           // those that conflict with everything, by sequence
+  std::unordered_map<uint64_t, std::deque<Held*>> queues_;       // by key, oldest first
+  std::deque<Held*> ready_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace bitfusion::worker

@@ -1,0 +1,368 @@
+#include "worker/session.h"
+
+#include <poll.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <stdexcept>
+
+#include "transport/threads.h"
+
+namespace bitfusion::worker {
+namespace {
+
+// More than this held, and the client's sending is slowed down by not reading.
+constexpr size_t kMaxHeldBytes = 64u << 20;
+constexpr int kLastFlushMs = 1000;
+
+}  // namespace
+
+// A host function of the client that a stream waits for.
+struct Session::HostCall {
+  Session* session;
+  uint64_t callback;
+  std::condition_variable changed;
+  bool done = false;
+};
+
+Session::Session(const SessionConfig& config, const HandlerTable& table, const std::string& budget_path)
+    : config_(config),
+      table_(table),
+      driver_(Driver::load(config.cuda_library)),
+      budget_(budget_path, config.memory_bytes),
+      helpers_([this] {
+        CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_RELAXED;
+        driver_.exchange_capture_mode(&mode);
+      }),
+      streams_(driver_, helpers_, mailbox_),
+      bulk_(staging_in_, staging_out_,
+            {.chunk = [this](LandedChunk chunk) { mailbox_.post([this, chunk] { chunk_landed(chunk); }); },
+             .attachment =
+                 [this](uint32_t number, std::vector<std::byte> bytes) {
+                   auto shared = std::make_shared<std::vector<std::byte>>(std::move(bytes));
+                   mailbox_.post([this, number, shared] { attachments_[number] = std::move(*shared); });
+                 },
+             .broken = [this](std::string reason) { stop(std::move(reason)); }}) {}
+
+Session::~Session() = default;
+
+void Session::attach(std::unique_ptr<transport::Channel> channel, bool bulk) {
+  auto shared = std::make_shared<std::unique_ptr<transport::Channel>>(std::move(channel));
+  mailbox_.post([this, bulk, shared] {
+    if (bulk ? bulk_.attached() : port_.attached()) return stop("the client opened a second connection of one kind");
+    if (bulk) bulk_.attach(std::move(*shared));
+    else port_.attach(std::move(*shared));
+  });
+}
+
+void Session::stop(std::string reason) {
+  {
+    std::lock_guard guard(reason_lock_);
+    if (reason_.empty()) reason_ = std::move(reason);
+  }
+  stopping_ = true;
+  mailbox_.post([] {});
+}
+
+Counters Session::counters() const { return {port_.bytes_in() + bulk_.bytes_in(), port_.bytes_out() + bulk_.bytes_out(), calls_}; }
+
+std::string Session::run() {
+  try {
+    CUstreamCaptureMode mode = CU_STREAM_CAPTURE_MODE_RELAXED;
+    driver_.exchange_capture_mode(&mode);
+    state_ = table_.create(*this, config_, driver_.handle);
+    idle_since_ = static_cast<uint64_t>(transport::now_ns());
+    while (!stopping_) {
+      if (work_once()) idle_since_ = 0;
+      else idle();
+    }
+  } catch (const BadFrame& bad) {
+    stop("bad message: " + bad.reason);
+  } catch (const std::exception& failure) {
+    stop(failure.what());
+  }
+  if (port_.attached() && !port_.gone()) {
+    auto bytes = std::as_bytes(std::span(reason_));
+    port_.reply({0, static_cast<uint16_t>(wire::ReplyKind::kEnd), 0, 0, 0, 0, 0}, bytes);
+    port_.flush();
+    if (port_.has_unsent()) transport::wait_for(port_.fd(), POLLOUT, kLastFlushMs);
+    port_.flush();
+  }
+  staging_in_.stop();
+  bulk_.stop();
+  {
+    // Streams that wait for the client's host functions go on without.
+    std::lock_guard guard(host_calls_lock_);
+    for (auto& [number, call] : host_calls_) {
+      call->done = true;
+      call->changed.notify_all();
+    }
+  }
+  if (state_) table_.destroy(state_);
+  return reason_;
+}
+
+// One look at everything that could have changed.
+bool Session::work_once() {
+  bool progress = mailbox_.run();
+  if (port_.attached() && board_.bytes() < kMaxHeldBytes) progress |= read_frames();
+  progress |= streams_.poll();
+  progress |= poll_event_waits();
+  progress |= resume_ready();
+  progress |= send_answers();
+  if (port_.attached()) port_.flush();
+  if (port_.attached() && port_.gone()) stop("the client closed its connection");
+  if (port_.is_choked()) throw BadFrame{"the client does not take its replies"};
+  return progress;
+}
+
+bool Session::read_frames() {
+  if (!port_.read()) return false;
+  FrameView frame;
+  while (port_.next(&frame)) take(frame);
+  return true;
+}
+
+void Session::idle() {
+  auto now = static_cast<uint64_t>(transport::now_ns());
+  if (idle_since_ == 0) idle_since_ = now;
+  if (should_spin() && now - idle_since_ < static_cast<uint64_t>(transport::spin_budget_ns())) {
+    // Gives way to the threads that do the work we are waiting for, where cores are few.
+    if (copies_ || streams_.is_waited_for()) sched_yield();
+    else transport::relax();
+    return;
+  }
+  sleep();
+}
+
+bool Session::should_spin() const { return port_.attached(); }
+
+void Session::sleep() {
+  streams_.call_help();
+  help_event_waits();
+  pollfd fds[2] = {{mailbox_.fd(), POLLIN, 0}, {-1, 0, 0}};
+  if (port_.attached() && board_.bytes() < kMaxHeldBytes)
+    fds[1] = {port_.fd(), static_cast<short>(POLLIN | (port_.has_unsent() ? POLLOUT : 0)), 0};
+  if (mailbox_.fall_asleep()) poll(fds, 2, -1);
+  mailbox_.wake_up();
+  idle_since_ = 0;
+}
+
+void Session::take(const FrameView& frame) {
+  ++calls_;
+  if (frame.header.row == wire::kCallbackDone) return callback_done(frame.payload);
+  const Row* row = is_control(frame.header) ? nullptr : &row_of(frame.header);
+  // Keys matter for what enqueues work and while frames are held.
+  Keys keys;
+  if (!row || row->call_class != CallClass::kNow || !board_.empty()) name_keys(frame, row, keys);
+  if (board_.conflicts(keys, frame.header.thread)) {
+    if (row && row->call_class == CallClass::kQuery) return finish(frame.header, CUDA_ERROR_NOT_READY);
+    return hold(frame, keys, row && row->call_class == CallClass::kBlocking);
+  }
+  if (start(frame.header, frame.payload, keys, nullptr)) return;
+  hold(frame, keys, row && row->call_class == CallClass::kBlocking);
+}
+
+const Row& Session::row_of(const wire::FrameHeader& header) const {
+  if (header.row >= table_.rows.size() || table_.rows[header.row].call_class == CallClass::kUnknown)
+    throw BadFrame{"a call with the unknown number " + std::to_string(header.row)};
+  return table_.rows[header.row];
+}
+
+void Session::name_keys(const FrameView& frame, const Row* row, Keys& keys) const {
+  if (!row) {
+    wire::CopyPayload copy = copy_of(frame.header, frame.payload);
+    keys.work(copy.stream);
+    if (copy.wait == wire::kHoldAll) keys.everything();
+  } else if (row->keys) {
+    row->keys(frame.header, wire::Reader(frame.payload), keys);
+  }
+  if (row && row->call_class == CallClass::kWaitContext) keys.everything();
+}
+
+void Session::hold(const FrameView& frame, const Keys& keys, bool holds_thread) {
+  auto held = std::make_unique<Held>();
+  held->header = frame.header;
+  held->payload.assign(frame.payload.begin(), frame.payload.end());
+  held->keys = keys;
+  held->holds_thread = holds_thread;
+  board_.hold(std::move(held));
+}
+
+bool Session::resume_ready() {
+  bool progress = false;
+  std::vector<Held*> again;
+  again.swap(stalled_);
+  for (Held* held : again) resume(held);
+  while (Held* held = board_.next_ready()) {
+    resume(held);
+    progress = true;
+  }
+  return progress || stalled_.size() < again.size();
+}
+
+void Session::resume(Held* held) {
+  if (start(held->header, held->payload, held->keys, held)) board_.release(held);
+  else if (!held->started) stalled_.push_back(held);
+}
+
+bool Session::start(const wire::FrameHeader& header, std::span<const std::byte> payload, const Keys& keys, Held* held) {
+  if ((header.flags & wire::kHasBulk) && !is_control(header) && !attachments_.contains(header.bulk)) return false;
+  CUresult status = use_context(header.context);
+  if (status != CUDA_SUCCESS) {
+    if (is_control(header)) fail_copy(header, status);
+    else finish(header, status);
+    return true;
+  }
+  if (is_control(header)) return start_copy(header, payload, held);
+  return start_row(row_of(header), header, payload, keys, held);
+}
+
+bool Session::start_row(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload, const Keys& keys,
+                        Held* held) {
+  switch (row.call_class) {
+    case CallClass::kBlocking:
+      return held ? start_blocking(row, held) : false;
+    case CallClass::kWaitStream:
+      return wait_stream(header, keys), true;
+    case CallClass::kWaitEvent:
+      return wait_event(header, keys), true;
+    case CallClass::kWaitContext:
+      return wait_context(header), true;
+    default:
+      break;
+  }
+  Streams::Stream* stream = nullptr;
+  CUresult status = CUDA_SUCCESS;
+  if (row.call_class == CallClass::kWork && keys.has_work()) stream = stream_of(header, keys.work_stream(), &status);
+  if (stream && !streams_.has_room(*stream)) {
+    stream->awaited = true;
+    return false;
+  }
+  reply_.clear();
+  if (status == CUDA_SUCCESS) {
+    auto attachment = attachments_.extract(header.bulk);
+    status = call(row, header, payload, attachment ? attachment.mapped() : std::span<const std::byte>(), reply_);
+  }
+  if (stream) {
+    stream->awaited = false;
+    if (status == CUDA_SUCCESS) streams_.count(*stream);
+  }
+  finish(header, status, reply_.data());
+  return true;
+}
+
+// The helper runs the handler; the frame stays held until the executor has heard of the result.
+bool Session::start_blocking(const Row& row, Held* held) {
+  if (held->started) return false;
+  held->started = true;
+  auto attachment = std::make_shared<std::vector<std::byte>>();
+  if (auto node = attachments_.extract(held->header.bulk)) *attachment = std::move(node.mapped());
+  CUcontext context = held->header.context ? context_ : nullptr;
+  helpers_.submit([this, &row, held, attachment, context] {
+    auto reply = std::make_shared<ReplyBuffer>();
+    CUresult status = CUDA_SUCCESS;
+    try {
+      if (context) driver_.ctx_set_current(context);
+      status = call(row, held->header, held->payload, *attachment, *reply);
+    } catch (const BadFrame& bad) {
+      stop("bad message: " + bad.reason);
+    } catch (const std::exception& failure) {
+      stop(std::string(row.name) + ": " + failure.what());
+    }
+    mailbox_.post([this, held, status, reply] {
+      context_known_ = false;  // the call may have destroyed a context
+      finish(held->header, status, reply->data());
+      board_.release(held);
+    });
+  });
+  return false;
+}
+
+CUresult Session::call(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload,
+                       std::span<const std::byte> attachment, ReplyBuffer& reply) {
+  Call call{*this, state_, header, wire::Reader(payload), attachment, reply};
+  return row.handler(call);
+}
+
+void Session::finish(const wire::FrameHeader& header, CUresult status, std::span<const std::byte> results) {
+  bool wanted = header.flags & wire::kWantsReply;
+  if (!wanted && status == CUDA_SUCCESS) return;
+  uint32_t row = header.row;
+  if (!wanted) results = std::as_bytes(std::span(&row, 1));
+  auto kind = static_cast<uint16_t>(wanted ? wire::ReplyKind::kReply : wire::ReplyKind::kAsyncError);
+  answers_.push_back({{0, kind, 0, header.sequence, 0, static_cast<uint32_t>(status), header.thread}, {results.begin(), results.end()}});
+}
+
+// Copies that finished before these calls did have to be counted before the calls are answered, so the streams are looked at once more.
+bool Session::send_answers() {
+  bool any = !answers_.empty();
+  while (!answers_.empty()) {
+    std::vector<Answer> answers;
+    answers.swap(answers_);
+    streams_.poll();
+    for (Answer& answer : answers) {
+      answer.header.landed = out_completed_;
+      port_.reply(answer.header, answer.payload);
+    }
+  }
+  return any;
+}
+
+CUresult Session::use_context(uint64_t name) {
+  if (name == 0 || (context_known_ && name == context_name_)) return CUDA_SUCCESS;
+  CUcontext context = nullptr;
+  if (!table_.context(state_, name, &context)) return CUDA_ERROR_INVALID_CONTEXT;
+  CUresult status = driver_.ctx_set_current(context);
+  context_known_ = status == CUDA_SUCCESS;
+  context_name_ = name;
+  context_ = context;
+  return status;
+}
+
+Streams::Stream* Session::stream_of(const wire::FrameHeader& header, uint64_t name, CUresult* status) {
+  CUstream handle = nullptr;
+  if (table_.stream(state_, header, name, &handle)) return &streams_.find(name, handle, context_);
+  *status = CUDA_ERROR_INVALID_HANDLE;
+  return nullptr;
+}
+
+CUresult Session::enqueue_callback(CUstream stream, uint64_t callback, bool with_status) {
+  auto* call = new HostCall{this, callback, {}, false};
+  auto run = [](HostCall* call, CUresult status) {
+    Session* session = call->session;
+    std::unique_lock guard(session->host_calls_lock_);
+    session->host_calls_[call->callback] = call;
+    session->mailbox_.post([session, number = call->callback, status] {
+      session->streams_.poll();  // what the function may look at has to be on its way before the request
+      wire::CallbackPayload payload{number, static_cast<uint32_t>(status), 0};
+      session->port_.reply({0, static_cast<uint16_t>(wire::ReplyKind::kCallback), 0, 0, session->out_completed_, 0, 0},
+                           std::as_bytes(std::span(&payload, 1)));
+    });
+    call->changed.wait(guard, [&] { return call->done || session->stopping_; });
+    session->host_calls_.erase(call->callback);
+    guard.unlock();
+    delete call;
+  };
+  static auto run_call = run;
+  CUresult status =
+      with_status
+          ? driver_.stream_add_callback(
+                stream, [](CUstream, CUresult state, void* data) { run_call(static_cast<HostCall*>(data), state); }, call, 0)
+          : driver_.launch_host_func(stream, [](void* data) { run_call(static_cast<HostCall*>(data), CUDA_SUCCESS); }, call);
+  if (status != CUDA_SUCCESS) delete call;
+  return status;
+}
+
+void Session::callback_done(std::span<const std::byte> payload) {
+  wire::Reader in(payload);
+  auto number = in.get<uint64_t>();
+  std::lock_guard guard(host_calls_lock_);
+  auto found = host_calls_.find(number);
+  if (!in.ok() || found == host_calls_.end()) throw BadFrame{"the end of a host function that was not asked for"};
+  found->second->done = true;
+  found->second->changed.notify_all();
+}
+
+}  // namespace bitfusion::worker

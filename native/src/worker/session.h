@@ -1,0 +1,160 @@
+// One client process's session: the executor itself. See executor.h for the rules; copies are in session_copies.cpp, waits in
+// session_waits.cpp.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "worker/bulk_port.h"
+#include "worker/driver.h"
+#include "worker/executor.h"
+#include "worker/helpers.h"
+#include "worker/mailbox.h"
+#include "worker/port.h"
+#include "worker/scoreboard.h"
+#include "worker/staging.h"
+#include "worker/streams.h"
+
+namespace bitfusion::worker {
+
+struct Counters {
+  uint64_t bytes_in, bytes_out, calls;
+};
+
+class Session final : public Executor {
+ public:
+  Session(const SessionConfig& config, const HandlerTable& table, const std::string& budget_path);
+  ~Session() override;
+
+  // A connection whose handshake is done; from any thread.
+  void attach(std::unique_ptr<transport::Channel> channel, bool bulk);
+  // Serves until the client goes, sends something bad, or stop(). Returns the reason.
+  std::string run();
+  // From any thread.
+  void stop(std::string reason);
+  Counters counters() const;
+
+  // Executor
+  Budget& budget() override { return budget_; }
+  CUresult enqueue_callback(CUstream stream, uint64_t callback, bool with_status) override;
+  void note_capture() override { streams_.note_capture(); }
+  void forget_stream(uint64_t name) override { streams_.forget(name, current_context()); }
+  void context_changed() override { context_known_ = false; }
+  void end(std::string_view reason) override { stop(std::string(reason)); }
+
+ private:
+  // A copy on its way in: chunks that have come before their frame could use them.
+  struct Incoming {
+    std::deque<LandedChunk> chunks;
+  };
+  struct HostCall;
+  struct Answer {
+    wire::ReplyHeader header;
+    std::vector<std::byte> payload;
+  };
+
+  // The loop (session.cpp).
+  bool work_once();
+  bool read_frames();
+  void idle();
+  void sleep();
+  bool should_spin() const;
+
+  // Frames (session.cpp).
+  void take(const FrameView& frame);
+  const Row& row_of(const wire::FrameHeader& header) const;
+  void name_keys(const FrameView& frame, const Row* row, Keys& keys) const;
+  bool is_control(const wire::FrameHeader& header) const { return header.row >= wire::kFirstControlRow; }
+  // Runs a frame that nothing stands before. False: it has to be held (again) and is to be resumed later.
+  bool start(const wire::FrameHeader& header, std::span<const std::byte> payload, const Keys& keys, Held* held);
+  bool start_row(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload, const Keys& keys, Held* held);
+  bool start_blocking(const Row& row, Held* held);
+  void hold(const FrameView& frame, const Keys& keys, bool holds_thread);
+  void resume(Held* held);
+  bool resume_ready();
+  // The call is over: answers it, or latches its error in the client.
+  void finish(const wire::FrameHeader& header, CUresult status, std::span<const std::byte> results = {});
+  bool send_answers();
+  CUresult call(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload, std::span<const std::byte> attachment,
+                ReplyBuffer& reply);
+  CUresult use_context(uint64_t name);
+  CUcontext current_context() const { return context_; }
+  // Null with a status when there is no such stream.
+  Streams::Stream* stream_of(const wire::FrameHeader& header, uint64_t name, CUresult* status);
+  void callback_done(std::span<const std::byte> payload);
+
+  // Copies (session_copies.cpp).
+  wire::CopyPayload copy_of(const wire::FrameHeader& header, std::span<const std::byte> payload) const;
+  bool start_copy(const wire::FrameHeader& header, std::span<const std::byte> payload, Held* held);
+  bool copy_in_inline(const wire::FrameHeader& header, const wire::CopyPayload& copy, const std::byte* bytes, Streams::Stream& stream,
+                      Held* held);
+  void chunk_landed(LandedChunk chunk);
+  bool copy_in_bulk(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held);
+  void enqueue_chunk(const LandedChunk& chunk, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held);
+  bool copy_out_inline(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream);
+  bool copy_out_bulk(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held);
+  CUresult enqueue_out(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, std::byte* data,
+                       uint64_t offset, uint32_t size);
+  void finish_copy(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, CUresult status);
+  void fail_copy(const wire::FrameHeader& header, CUresult status);
+  void register_staging();
+
+  // Waits (session_waits.cpp).
+  struct EventWait {
+    wire::FrameHeader header;
+    CUevent event;
+    bool helped;
+    bool finished;
+    CUresult status;
+  };
+  void wait_stream(const wire::FrameHeader& header, const Keys& keys);
+  void wait_event(const wire::FrameHeader& header, const Keys& keys);
+  void wait_context(const wire::FrameHeader& header);
+  bool poll_event_waits();
+  void help_event_waits();
+
+  SessionConfig config_;
+  const HandlerTable& table_;
+  Driver driver_;
+  Budget budget_;
+  Mailbox mailbox_;
+  Helpers helpers_;
+  Streams streams_;
+  Scoreboard board_;
+  Port port_;
+  Staging staging_in_;
+  Staging staging_out_;
+  BulkPort bulk_;
+  void* state_ = nullptr;  // the handlers' own
+
+  CUcontext context_ = nullptr;
+  uint64_t context_name_ = 0;
+  bool context_known_ = false;
+  std::vector<Held*> stalled_;  // nothing stands before them; they wait for room, bytes or staging
+  std::unordered_map<uint32_t, Incoming> incoming_;
+  std::unordered_set<uint32_t> discarded_;  // transfers of copies that have failed
+  std::unordered_map<uint32_t, std::vector<std::byte>> attachments_;
+  std::vector<Answer> answers_;  // not yet numbered
+  uint64_t out_completed_ = 0;  // transfers to the client whose last byte is in line on the bulk connection
+  uint64_t copies_ = 0;         // bulk copies under way
+  bool staging_registered_ = false;
+  std::list<EventWait> event_waits_;
+  ReplyBuffer reply_;
+  uint64_t idle_since_ = 0;
+
+  std::mutex host_calls_lock_;
+  std::unordered_map<uint64_t, HostCall*> host_calls_;
+  std::atomic<bool> stopping_{false};
+  std::mutex reason_lock_;
+  std::string reason_;
+  std::atomic<uint64_t> calls_{0};
+};
+
+}  // namespace bitfusion::worker

@@ -1,0 +1,171 @@
+// Linear copies between the client's memory and the device. Small ones are in their frames, large ones pass through staging in chunks.
+#include <algorithm>
+
+#include "worker/session.h"
+
+namespace bitfusion::worker {
+namespace {
+
+CUdeviceptr device_at(const wire::CopyPayload& copy, uint64_t offset) { return static_cast<CUdeviceptr>(copy.device + offset); }
+
+}  // namespace
+
+wire::CopyPayload Session::copy_of(const wire::FrameHeader& header, std::span<const std::byte> payload) const {
+  wire::Reader in(payload);
+  auto copy = in.get<wire::CopyPayload>();
+  bool in_frame = copy.bulk == 0;
+  bool ok = in.ok() && copy.size > 0 && copy.wait <= wire::kHoldAll && copy.device + copy.size > copy.device;
+  if (header.row == wire::kCopyIn) ok = ok && copy.bulk == header.bulk && (!in_frame || in.left() >= copy.size);
+  else if (header.row == wire::kCopyOut) ok = ok && header.bulk == 0 && (!in_frame || copy.size <= wire::kMaxChunk / 2);
+  else throw BadFrame{"an unknown control frame " + std::to_string(header.row)};
+  if (!ok) throw BadFrame{"a copy that does not add up"};
+  return copy;
+}
+
+bool Session::start_copy(const wire::FrameHeader& header, std::span<const std::byte> payload, Held* held) {
+  wire::CopyPayload copy = copy_of(header, payload);
+  CUresult status = CUDA_SUCCESS;
+  Streams::Stream* stream = stream_of(header, copy.stream, &status);
+  if (!stream) return fail_copy(header, status), true;
+  if (!streams_.has_room(*stream)) {
+    stream->awaited = true;
+    return false;
+  }
+  stream->awaited = false;
+  if (header.row == wire::kCopyIn && copy.bulk == 0)
+    return copy_in_inline(header, copy, payload.data() + sizeof(wire::CopyPayload), *stream, held);
+  if (header.row == wire::kCopyIn) return held && copy_in_bulk(header, copy, *stream, held);
+  return copy.bulk ? held && copy_out_bulk(header, copy, *stream, held) : copy_out_inline(header, copy, *stream);
+}
+
+// The driver takes copies of up to 64 KiB from pageable memory before it returns.
+bool Session::copy_in_inline(const wire::FrameHeader& header, const wire::CopyPayload& copy, const std::byte* bytes,
+                             Streams::Stream& stream, Held* held) {
+  if (held && held->started) return false;
+  bool hold_all = copy.wait == wire::kHoldAll;
+  if (hold_all && !held) return false;
+  CUresult status = driver_.copy_in(device_at(copy, 0), bytes, copy.size, stream.handle);
+  if (status == CUDA_SUCCESS && hold_all) {
+    held->started = true;
+    status = streams_.watch(stream, [this, held](CUresult done) {
+      finish(held->header, done);
+      board_.release(held);
+    });
+    if (status == CUDA_SUCCESS) return false;
+  }
+  if (status == CUDA_SUCCESS) streams_.count(stream);
+  finish(header, status);
+  return true;
+}
+
+void Session::chunk_landed(LandedChunk chunk) {
+  uint32_t number = chunk.header.bulk;
+  if (!discarded_.contains(number)) return incoming_[number].chunks.push_back(chunk);
+  staging_in_.release(chunk.data);
+  if (chunk.header.offset + chunk.header.size == chunk.header.total) discarded_.erase(number);
+}
+
+bool Session::copy_in_bulk(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held) {
+  register_staging();
+  auto arrived = incoming_.find(copy.bulk);
+  while (arrived != incoming_.end() && !arrived->second.chunks.empty()) {
+    LandedChunk chunk = arrived->second.chunks.front();
+    arrived->second.chunks.pop_front();
+    if (chunk.header.total != copy.size || chunk.header.offset != held->progress) throw BadFrame{"a copy and its bytes do not agree"};
+    enqueue_chunk(chunk, copy, stream, held);
+  }
+  if (held->progress < copy.size) return false;
+  incoming_.erase(copy.bulk);
+  finish_copy(header, copy, stream, held->status);
+  return true;
+}
+
+void Session::enqueue_chunk(const LandedChunk& chunk, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held) {
+  held->progress += chunk.header.size;
+  auto release_chunk = [this, data = chunk.data](CUresult) { staging_in_.release(data); };
+  if (held->status == CUDA_SUCCESS)
+    held->status = driver_.copy_in(device_at(copy, chunk.header.offset), chunk.data, chunk.header.size, stream.handle);
+  if (held->status == CUDA_SUCCESS) held->status = streams_.watch(stream, release_chunk);
+  if (held->status != CUDA_SUCCESS) staging_in_.release(chunk.data);
+}
+
+bool Session::copy_out_inline(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream) {
+  register_staging();
+  std::byte* data = staging_out_.try_acquire();
+  if (!data) return false;
+  CUresult status = driver_.copy_out(data, device_at(copy, 0), copy.size, stream.handle);
+  if (status == CUDA_SUCCESS) {
+    status = streams_.watch(stream, [this, header, data, size = copy.size](CUresult done) {
+      finish(header, done, done == CUDA_SUCCESS ? std::span(data, size) : std::span<std::byte>());
+      staging_out_.release(data);
+    });
+  }
+  if (status == CUDA_SUCCESS) return true;
+  staging_out_.release(data);
+  finish(header, status);
+  return true;
+}
+
+bool Session::copy_out_bulk(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held) {
+  register_staging();
+  while (held->progress < copy.size) {
+    std::byte* data = staging_out_.try_acquire();
+    if (!data) return false;
+    auto size = static_cast<uint32_t>(std::min<uint64_t>(copy.size - held->progress, wire::kMaxChunk));
+    CUresult status = enqueue_out(header, copy, stream, data, held->progress, size);
+    if (status != CUDA_SUCCESS) {
+      staging_out_.release(data);
+      finish(header, status);
+      return true;
+    }
+    held->progress += size;
+  }
+  return true;
+}
+
+// One chunk on its way out: device, staging, bulk connection. The last one completes the transfer and answers the call.
+CUresult Session::enqueue_out(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, std::byte* data,
+                              uint64_t offset, uint32_t size) {
+  CUresult status = driver_.copy_out(data, device_at(copy, offset), size, stream.handle);
+  if (status != CUDA_SUCCESS) return status;
+  bool last = offset + size == copy.size;
+  return streams_.watch(stream, [this, header, copy, data, offset, size, last](CUresult done) {
+    if (done == CUDA_SUCCESS) {
+      wire::ChunkHeader chunk{copy.bulk, size, offset, copy.size, static_cast<uint32_t>(wire::ChunkKind::kCopy), 0};
+      bulk_.send({data, chunk}, [this] { mailbox_.post([] {}); });
+    } else {
+      staging_out_.release(data);
+    }
+    if (!last) return;
+    if (done == CUDA_SUCCESS) ++out_completed_;
+    if ((header.flags & wire::kWantsReply) || done != CUDA_SUCCESS) finish(header, done);
+  });
+}
+
+void Session::finish_copy(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, CUresult status) {
+  if (status == CUDA_SUCCESS && copy.wait == wire::kReplyWhenDone)
+    status = streams_.watch(stream, [this, header](CUresult done) { finish(header, done); });
+  else if (status == CUDA_SUCCESS)
+    return;
+  if (status != CUDA_SUCCESS) finish(header, status);
+}
+
+// The bytes of a copy that cannot run are still to come; they are thrown away as they land.
+void Session::fail_copy(const wire::FrameHeader& header, CUresult status) {
+  finish(header, status);
+  if (header.row != wire::kCopyIn || !header.bulk) return;
+  discarded_.insert(header.bulk);
+  auto arrived = incoming_.extract(header.bulk);
+  if (!arrived) return;
+  for (const LandedChunk& chunk : arrived.mapped().chunks) chunk_landed(chunk);
+}
+
+// Page-locks the staging in the first context that copies. If that fails, or the context goes, copies are slower but right.
+void Session::register_staging() {
+  if (staging_registered_) return;
+  staging_registered_ = true;
+  driver_.host_register(staging_in_.memory(), Staging::size(), CU_MEMHOSTREGISTER_PORTABLE);
+  driver_.host_register(staging_out_.memory(), Staging::size(), CU_MEMHOSTREGISTER_PORTABLE);
+}
+
+}  // namespace bitfusion::worker

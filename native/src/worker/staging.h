@@ -1,0 +1,40 @@
+// Host memory through which large copies pass, in chunks. Bounded: who finds it empty waits, which is what slows the network down to the
+// speed of the GPU.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <vector>
+
+#include "wire/frame.h"
+
+namespace bitfusion::worker {
+
+class Staging {
+ public:
+  static constexpr size_t kChunks = 32;
+
+  Staging();
+  ~Staging();
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+
+  std::byte* try_acquire();
+  // Waits; null after stop().
+  std::byte* acquire();
+  void release(std::byte* chunk);
+  void stop();
+
+  void* memory() const { return memory_; }
+  static constexpr size_t size() { return kChunks * size_t{wire::kMaxChunk}; }
+
+ private:
+  std::byte* memory_;
+  std::mutex lock_;
+  std::condition_variable changed_;
+  std::vector<std::byte*> free_;
+  bool stopped_ = false;
+};
+
+}  // namespace bitfusion::worker

@@ -1,0 +1,181 @@
+#include "worker/streams.h"
+
+#include <algorithm>
+
+namespace bitfusion::worker {
+
+Streams::Stream& Streams::find(uint64_t name, CUstream handle, CUcontext context) {
+  if (last_ && last_->name == name && last_->handle == handle && last_->context == context) return *last_;
+  auto& stream = streams_[{name, context}];
+  if (!stream) stream = std::make_unique<Stream>();
+  stream->name = name;
+  stream->handle = handle;
+  stream->context = context;
+  stream->gone = false;  // a name may be given again after its stream was destroyed
+  last_ = stream.get();
+  return *last_;
+}
+
+void Streams::count(Stream& stream) {
+  ++stream.unfinished;
+  if (++stream.unmarked < kMarkerEvery) return;
+  // Fails only when the context is broken, and then nothing stays unfinished.
+  if (mark(stream, nullptr, false) != CUDA_SUCCESS) stream.unfinished = stream.unmarked = 0;
+}
+
+CUresult Streams::watch(Stream& stream, Done done, bool urgent) {
+  if (!stream.gone) return mark(stream, std::move(done), urgent);
+  if (stream.watches.empty()) {
+    done(CUDA_SUCCESS);
+    return CUDA_SUCCESS;
+  }
+  Watch& last = stream.watches.back();
+  last.urgent |= urgent;
+  last.done = [before = std::move(last.done), after = std::move(done)](CUresult status) {
+    if (before) before(status);
+    after(status);
+  };
+  return CUDA_SUCCESS;
+}
+
+CUresult Streams::mark(Stream& stream, Done done, bool urgent) {
+  if (may_capture_) {
+    CUstreamCaptureStatus capture = CU_STREAM_CAPTURE_STATUS_NONE;
+    driver_.stream_is_capturing(stream.handle, &capture);
+    if (capture != CU_STREAM_CAPTURE_STATUS_NONE) {
+      stream.unfinished = stream.unmarked = 0;  // what is captured does not run
+      return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    }
+  }
+  std::unique_ptr<Marker> marker = new_marker(stream.context);
+  if (!marker) return CUDA_ERROR_OUT_OF_MEMORY;
+  CUresult status = driver_.event_record(marker->event, stream.handle);
+  if (status != CUDA_SUCCESS) {
+    recycle(std::move(marker));
+    return status;
+  }
+  stream.watches.push_back({std::move(marker), stream.unmarked, urgent, std::move(done)});
+  stream.unmarked = 0;
+  if (!stream.listed) busy_.push_back(&stream);
+  stream.listed = true;
+  return CUDA_SUCCESS;
+}
+
+CUresult Streams::watch_all(CUcontext context, Done done) {
+  struct Shared {
+    size_t left = 1;
+    CUresult status = CUDA_SUCCESS;
+    Done done;
+  };
+  auto shared = std::make_shared<Shared>();
+  shared->done = std::move(done);
+  auto one_done = [shared](CUresult status) {
+    if (shared->status == CUDA_SUCCESS) shared->status = status;
+    if (--shared->left == 0) shared->done(shared->status);
+  };
+  for (auto& [key, stream] : streams_) {
+    if (stream->context != context || (stream->unfinished == 0 && stream->watches.empty())) continue;
+    ++shared->left;
+    CUresult status = watch(*stream, one_done);
+    if (status != CUDA_SUCCESS) one_done(status);
+  }
+  one_done(CUDA_SUCCESS);
+  return CUDA_SUCCESS;
+}
+
+void Streams::forget(uint64_t name, CUcontext context) {
+  auto found = streams_.find({name, context});
+  if (found == streams_.end() || found->second->gone) return;
+  Stream& stream = *found->second;
+  if (stream.unmarked && mark(stream, nullptr, false) != CUDA_SUCCESS) stream.unfinished = stream.unmarked = 0;
+  stream.gone = true;
+}
+
+bool Streams::is_idle(CUcontext context) const {
+  return std::ranges::all_of(streams_, [context](const auto& entry) {
+    const Stream& stream = *entry.second;
+    return stream.context != context || (stream.unfinished == 0 && stream.watches.empty());
+  });
+}
+
+bool Streams::poll() {
+  bool progress = false;
+  for (size_t i = 0; i < busy_.size();) {
+    Stream& stream = *busy_[i];
+    progress |= poll_stream(stream);
+    if (!stream.watches.empty()) {
+      ++i;
+      continue;
+    }
+    stream.listed = false;
+    busy_[i] = busy_.back();
+    busy_.pop_back();
+  }
+  return progress;
+}
+
+bool Streams::poll_stream(Stream& stream) {
+  bool progress = false;
+  while (!stream.watches.empty()) {
+    CUresult status = driver_.event_query(stream.watches.front().marker->event);
+    if (status == CUDA_ERROR_NOT_READY) break;
+    Watch watch = std::move(stream.watches.front());
+    stream.watches.pop_front();
+    stream.unfinished -= std::min(stream.unfinished, watch.work);
+    recycle(std::move(watch.marker));
+    if (watch.done) watch.done(status);
+    progress = true;
+  }
+  return progress;
+}
+
+bool Streams::is_waited_for() const {
+  return std::ranges::any_of(busy_, [](const Stream* stream) {
+    return stream->awaited || std::ranges::any_of(stream->watches, [](const Watch& watch) { return watch.urgent; });
+  });
+}
+
+void Streams::call_help() {
+  for (Stream* stream : busy_) {
+    if (stream->helped) continue;
+    auto watch = std::ranges::find_if(stream->watches, [&](const Watch& entry) { return entry.urgent || stream->awaited; });
+    if (watch != stream->watches.end()) help(*stream, watch->marker.get());
+  }
+}
+
+void Streams::help(Stream& stream, Marker* marker) {
+  stream.helped = true;
+  marker->lent = true;
+  helpers_.submit([this, &stream, marker] {
+    driver_.event_synchronize(marker->event);
+    mailbox_.post([this, &stream, marker] {
+      stream.helped = false;
+      marker->lent = false;
+      auto found = std::ranges::find_if(lent_, [marker](const auto& entry) { return entry.get() == marker; });
+      if (found == lent_.end()) return;
+      recycle(std::move(*found));
+      lent_.erase(found);
+    });
+  });
+}
+
+std::unique_ptr<Marker> Streams::new_marker(CUcontext context) {
+  auto& spare = spare_[context];
+  if (!spare.empty()) {
+    auto marker = std::move(spare.back());
+    spare.pop_back();
+    return marker;
+  }
+  auto marker = std::make_unique<Marker>();
+  marker->context = context;
+  // Without CU_EVENT_BLOCKING_SYNC a helper that waits would spin.
+  CUresult status = driver_.event_create(&marker->event, CU_EVENT_DISABLE_TIMING | CU_EVENT_BLOCKING_SYNC);
+  return status == CUDA_SUCCESS ? std::move(marker) : nullptr;
+}
+
+void Streams::recycle(std::unique_ptr<Marker> marker) {
+  if (marker->lent) lent_.push_back(std::move(marker));
+  else spare_[marker->context].push_back(std::move(marker));
+}
+
+}  // namespace bitfusion::worker

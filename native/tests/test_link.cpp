@@ -1,0 +1,242 @@
+// The client's link against the worker's session, over loopback, in the clear and under TLS.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "check.h"
+#include "loopback.h"
+#include "test_handlers.h"
+
+namespace {
+
+using bitfusion::test::Loopback;
+using bitfusion::transport::CopyMode;
+using bitfusion::transport::Frame;
+using bitfusion::transport::kLinkGone;
+using bitfusion::transport::Link;
+using bitfusion::transport::Reply;
+using namespace bitfusion::worker::test;
+
+constexpr uint64_t kContext = 1;
+
+Loopback make(bool tls = false) { return Loopback(tls, test_handlers()); }
+
+void send(Link& link, TestRow row, uint64_t argument = 0, uint64_t second = 0) {
+  Frame frame(link, row, kContext, 16);
+  frame.out().put(argument);
+  frame.out().put(second);
+  CHECK(frame.send() == 0);
+}
+
+uint32_t call(Link& link, TestRow row, uint64_t argument = 0, Reply* reply = nullptr) {
+  Frame frame(link, row, kContext, 8);
+  frame.out().put(argument);
+  return frame.call(reply);
+}
+
+uint64_t read_counter(Link& link) {
+  Reply reply;
+  CHECK(call(link, kRead, 0, &reply) == 0);
+  return reply.in().get<uint64_t>();
+}
+
+void echo(Link& link, size_t size, char fill) {
+  std::vector<char> bytes(size, fill);
+  Reply reply;
+  Frame frame(link, kEcho, kContext, size + 4);
+  frame.out().blob(bytes.data(), size);
+  CHECK(frame.call(&reply) == 0);
+  auto answer = reply.in();
+  auto got = answer.blob();
+  CHECK(answer.ok() && got.size() == size && std::memcmp(got.data(), bytes.data(), size) == 0);
+}
+
+void answers_carry_results_of_any_size() {
+  for (bool tls : {false, true}) {
+    Loopback loopback = make(tls);
+    for (size_t size : {size_t{0}, size_t{1}, size_t{300}, size_t{70'000}, size_t{1'000'000}}) echo(loopback.link(), size, 'x');
+  }
+}
+
+void asynchronous_calls_keep_their_order() {
+  Loopback loopback = make(true);
+  for (uint64_t round = 1; round <= 20; ++round) {
+    for (int i = 0; i < 2'000; ++i) send(loopback.link(), kCount, 5);
+    CHECK(call(loopback.link(), kSyncStream, 5) == 0);
+    CHECK(read_counter(loopback.link()) == round * 2'000);
+  }
+}
+
+void threads_share_one_connection() {
+  Loopback loopback = make(true);
+  std::vector<std::thread> threads;
+  for (char name = 'a'; name < 'i'; ++name) {
+    threads.emplace_back([&loopback, name] {
+      for (size_t i = 0; i < 300; ++i) echo(loopback.link(), 1 + i * 37 % 5'000, name);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+}
+
+void an_asynchronous_error_is_latched_once() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  send(link, kFailAsync);
+  read_counter(link);
+  CHECK(link.peek_error() == 1);
+  CHECK(link.take_error() == 1);
+  CHECK(link.take_error() == 0);
+}
+
+void a_blocking_call_stalls_only_its_thread() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  std::atomic<bool> returned{false};
+  std::thread blocked([&] {
+    CHECK(call(link, kBlock, 7) == 0);
+    returned = true;
+  });
+  for (int i = 0; i < 100; ++i) echo(link, 100, 'y');
+  CHECK(!returned);
+  send(link, kOpen);
+  blocked.join();
+}
+
+void a_full_stream_lets_others_pass() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  send(link, kHoldStream, 3);
+  for (int i = 0; i < 5'000; ++i) send(link, kCount, 3);
+  for (int i = 0; i < 10; ++i) send(link, kCount, 4);
+  CHECK(call(link, kSyncStream, 4) == 0);
+  CHECK(read_counter(link) == 10);
+  CHECK(call(link, kQueryStream, 3) == 600);
+  send(link, kOpenStream);
+  CHECK(call(link, kSyncStream, 3) == 0);
+  CHECK(read_counter(link) == 5'010);
+}
+
+void large_arguments_arrive_whole() {
+  Loopback loopback = make(true);
+  std::vector<unsigned char> bytes(5'000'001, 3);
+  Reply reply;
+  Frame frame(loopback.link(), kSum, kContext, 0);
+  CHECK(frame.call_with_bulk(&reply, bytes.data(), bytes.size()) == 0);
+  CHECK(reply.in().get<uint64_t>() == 3 * bytes.size());
+}
+
+std::vector<uint32_t> pattern(size_t bytes, uint32_t seed) {
+  std::vector<uint32_t> words(bytes / 4);
+  for (auto& word : words) word = seed = seed * 1664525 + 1013904223;
+  return words;
+}
+
+void copies_of_every_size_and_mode_arrive() {
+  for (bool tls : {false, true}) {
+    Loopback loopback = make(tls);
+    Link& link = loopback.link();
+    for (size_t size : {size_t{4}, size_t{65'536}, size_t{65'540}, size_t{1} << 20, size_t{50} << 20}) {
+      std::vector<uint32_t> device(size / 4), back(size / 4);
+      auto address = reinterpret_cast<uint64_t>(device.data());
+      for (CopyMode mode : {CopyMode::kBlocking, CopyMode::kPinned, CopyMode::kPageable}) {
+        auto source = pattern(size, static_cast<uint32_t>(size) + static_cast<uint32_t>(mode));
+        CHECK(link.copy_in(kContext, 6, address, source.data(), size, mode) == 0);
+        CHECK(link.copy_out(kContext, 6, back.data(), address, size, mode) == 0);
+        CHECK(call(link, kSyncStream, 6) == 0);
+        CHECK(back == source);
+      }
+    }
+  }
+}
+
+void many_copies_on_several_streams_interleave() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  constexpr size_t kSize = 3 << 20;
+  std::vector<std::vector<uint32_t>> sources, devices, backs;
+  for (uint32_t i = 0; i < 24; ++i) {
+    sources.push_back(pattern(kSize, i));
+    devices.emplace_back(kSize / 4);
+    backs.emplace_back(kSize / 4);
+  }
+  for (uint32_t i = 0; i < 24; ++i) {
+    auto address = reinterpret_cast<uint64_t>(devices[i].data());
+    CHECK(link.copy_in(kContext, 2 + i % 5, address, sources[i].data(), kSize, CopyMode::kPinned) == 0);
+    CHECK(link.copy_out(kContext, 2 + i % 5, backs[i].data(), address, kSize, CopyMode::kPinned) == 0);
+  }
+  for (uint64_t stream = 2; stream < 7; ++stream) CHECK(call(link, kSyncStream, stream) == 0);
+  CHECK(backs == sources);
+}
+
+std::atomic<uint64_t> host_calls{0};
+
+void host_functions_run_in_the_client() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  host_calls = 0;
+  for (int i = 0; i < 50; ++i) {
+    uint64_t number = link.remember_host_function([](void* data, uint32_t) { ++*static_cast<std::atomic<uint64_t>*>(data); }, &host_calls,
+                                                  false);
+    CHECK(number != 0);
+    send(link, kHostCall, 9, number);
+  }
+  CHECK(call(link, kSyncStream, 9) == 0);
+  CHECK(host_calls == 50);
+}
+
+void a_bad_frame_ends_the_session_with_a_reason() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  Frame frame(link, 999, kContext, 0);
+  CHECK(frame.call(nullptr) == kLinkGone);
+  CHECK(!link.alive());
+  CHECK(std::strstr(link.reason(), "unknown number 999"));
+  CHECK(loopback.wait_end().find("unknown number 999") != std::string::npos);
+}
+
+void the_end_of_the_session_fails_calls_under_way() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  std::thread waiting([&] { CHECK(call(link, kBlock, 7) == kLinkGone); });
+  echo(link, 10, 'z');
+  loopback.finish("revoked by the administrator");
+  waiting.join();
+  CHECK(std::strstr(link.reason(), "revoked"));
+  Frame frame(link, kCount, kContext, 8);
+  frame.out().put(uint64_t{5});
+  CHECK(frame.send() == kLinkGone);
+}
+
+void a_forked_child_cannot_use_the_link() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  echo(link, 10, 'a');
+  pid_t child = fork();
+  if (child == 0) _exit(!link.alive() && call(link, kRead) == kLinkGone ? 0 : 1);
+  int status = 0;
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
+  echo(link, 10, 'b');
+}
+
+const TestCase kCases[] = {
+    {"answers carry results of any size", answers_carry_results_of_any_size},
+    {"asynchronous calls keep their order", asynchronous_calls_keep_their_order},
+    {"threads share one connection", threads_share_one_connection},
+    {"an asynchronous error is latched once", an_asynchronous_error_is_latched_once},
+    {"a blocking call stalls only its thread", a_blocking_call_stalls_only_its_thread},
+    {"a full stream lets others pass", a_full_stream_lets_others_pass},
+    {"large arguments arrive whole", large_arguments_arrive_whole},
+    {"copies of every size and mode arrive", copies_of_every_size_and_mode_arrive},
+    {"many copies on several streams interleave", many_copies_on_several_streams_interleave},
+    {"host functions run in the client", host_functions_run_in_the_client},
+    {"a bad frame ends the session with a reason", a_bad_frame_ends_the_session_with_a_reason},
+    {"the end of the session fails calls under way", the_end_of_the_session_fails_calls_under_way},
+    {"a forked child cannot use the link", a_forked_child_cannot_use_the_link},
+};
+
+}  // namespace
+
+int main() { return run_tests(kCases); }
