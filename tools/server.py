@@ -164,9 +164,9 @@ class DemoServer:
 
 
 @contextlib.contextmanager
-def temporary_server(gpus: Gpus, settings: dict[str, str] | None = None) -> Iterator[tuple[DemoServer, Handle]]:
+def temporary_server(gpus: Gpus, settings: dict[str, str] | None = None, name: str = "run") -> Iterator[tuple[DemoServer, Handle]]:
     """A demo server that is gone, processes and files, when the block ends."""
-    directory = _directory_for(f"run-{os.getpid()}")
+    directory = _directory_for(f"{name}-{os.getpid()}")
     shutil.rmtree(directory, ignore_errors=True)
     server = DemoServer(directory, gpus, settings)
     try:
