@@ -13,7 +13,8 @@ from native.ptx import abi, ops_control, ops_convert, ops_data, ops_float, ops_i
 from native.ptx.body import Body, Instruction, Register, parse_body
 from native.ptx.builder import Builder
 from native.ptx.errors import InvalidPtx, PtxError, Unresolved, Unsupported
-from native.ptx.module import Function, Module, Variable
+from native.ptx.linker import Program
+from native.ptx.module import Function, Variable
 from native.ptx.prelude import PRELUDE
 from native.ptx.table import write_instruction
 
@@ -21,7 +22,6 @@ TABLES = (ops_control, ops_convert, ops_data, ops_float, ops_integer, ops_memory
 
 _DYNAMIC_SHARED = "@dynamic_shared@"
 _WAITING = re.compile(r"\b(?:atom|nanosleep|mbarrier)\b|\.volatile|\.acquire|\.relaxed|\bbar\b|\bbarrier\b")
-_FUNCTION_ADDRESS = re.compile(r"\bmov\.[ub]64\s+[\w$%]+\s*,\s*([A-Za-z_$][\w$]*)\s*;")
 
 
 @dataclass
@@ -36,10 +36,10 @@ class CompiledKernel:
 
 
 class KernelCompiler:
-    """Compiles one entry of a module."""
+    """Compiles one entry of a program."""
 
-    def __init__(self, module: Module, entry: Function) -> None:
-        self.module = module
+    def __init__(self, program: Program, entry: Function) -> None:
+        self.program = program
         self.entry = entry
         self.needs_fibers = False
         self.shared_offsets: dict[Variable, int] = {}
@@ -49,16 +49,15 @@ class KernelCompiler:
         self.registers = 0
         self.declarations: dict[str, None] = {}
         self.pending: list[Function] = []
-        self.reached: dict[str, Function] = {}
-        self.calls: dict[str, set[str]] = {}
+        self.reached: set[Function] = set()
+        self.calls: dict[Function, set[Function]] = {}
         self.callable_table = False
         self.signatures = abi.all_helpers()
         self.context: dict[tuple[Builder, str, str, int], str] = {}
 
     def compile(self) -> CompiledKernel:
         """Writes the entry, then the functions it reaches, then the function that the run time calls."""
-        bodies = {self.entry.name: self._parse(self.entry)}
-        texts = [self._write(self.entry, bodies[self.entry.name])]
+        texts = [self._write(self.entry, self._parse(self.entry))]
         while self.pending:
             function = self.pending.pop()
             texts.append(self._write(function, self._parse(function)))
@@ -76,19 +75,19 @@ class KernelCompiler:
         if function.body is None:
             raise Unresolved(f"the function '{function.name}' is declared but defined nowhere", function.line)
         try:
-            return parse_body(function.body, function.body_line, self._may_wait)
+            return parse_body(function.body, function.body_line, lambda name: self._may_wait(function, name))
         except PtxError as error:
             error.args = (f"in '{function.name}': {error.args[0]}",)
             raise
 
-    def _may_wait(self, name: str) -> bool:
-        callee = self.module.functions.get(name)
+    def _may_wait(self, caller: Function, name: str) -> bool:
+        callee = self.program.function(caller.home, name)
         if callee is None:
             return True
         return callee.body is not None and _WAITING.search(callee.body) is not None
 
     def _write(self, function: Function, body: Body) -> str:
-        self.calls.setdefault(function.name, set())
+        self.calls.setdefault(function, set())
         builder = Builder(self, function, body)
         try:
             if body.spin_loops:
@@ -112,7 +111,7 @@ class KernelCompiler:
 
     def _text(self, builder: Builder) -> str:
         function = builder.function
-        recursive = not function.entry and (self.callable_table or self._recursive(function.name))
+        recursive = not function.entry and (self.callable_table or self._recursive(function))
         if function.entry:
             head = "define internal void @body(ptr noalias %t, i32 %tx, i32 %ty, i32 %tz) alwaysinline nounwind {"
         else:
@@ -122,26 +121,19 @@ class KernelCompiler:
         check = self._stack_check(builder) if recursive else []
         return "\n".join([head, "entry:", *builder.allocas, *check, "br label %start", "start:", *builder.lines, "}"])
 
-    def _recursive(self, name: str) -> bool:
-        """Whether the function can reach itself, as far as calls have been seen; unseen ones are resolved as pessimistic."""
-        seen: set[str] = set()
-        stack = list(self.calls.get(name, ()))
+    def _recursive(self, function: Function) -> bool:
+        """Whether the function may reach itself; of callees not yet written, every function they name counts."""
+        seen: set[Function] = set()
+        stack = list(self.calls.get(function, ()))
         while stack:
             callee = stack.pop()
-            if callee == name:
+            if callee is function:
                 return True
             if callee not in seen:
                 seen.add(callee)
                 known = self.calls.get(callee)
-                stack.extend(known if known is not None else self._scan_calls(callee))
+                stack.extend(known if known is not None else self.program.named_in(callee))
         return False
-
-    def _scan_calls(self, name: str) -> set[str]:
-        function = self.module.functions.get(name)
-        if function is None or not function.body:
-            return set()
-        words = set(re.findall(r"[A-Za-z_$][\w$]*", function.body))
-        return {word for word in words if word in self.module.functions}
 
     def _stack_check(self, builder: Builder) -> list[str]:
         self.declare("declare ptr @llvm.frameaddress.p0(i32)")
@@ -174,37 +166,25 @@ class KernelCompiler:
             nx=abi.LAUNCH["block"], ny=abi.LAUNCH["block"] + 4, nz=abi.LAUNCH["block"] + 8,
         )  # fmt: skip
 
-    def reach(self, name: str, caller: Function) -> Function:
-        """Notes that ``caller`` calls or names the function, so that it is compiled too."""
-        function = self.module.functions.get(name)
-        if function is None:
-            raise InvalidPtx(f"'{name}' is not declared")
-        self.calls.setdefault(caller.name, set()).add(name)
-        if name not in self.reached:
-            self.reached[name] = function
+    def reach(self, function: Function, caller: Function) -> None:
+        """Notes that ``caller`` calls the function, so that it is compiled too."""
+        self.calls.setdefault(caller, set()).add(function)
+        if function not in self.reached:
+            self.reached.add(function)
             self.pending.append(function)
-        return function
 
     def reach_all_addressable(self, caller: Function) -> None:
-        """An indirect call may go to any function whose address is taken anywhere in the module."""
-        if self.callable_table:
-            return
-        self.callable_table = True
-        names = {reference.symbol for v in self.module.variables.values() if v.initial for reference in v.initial.references}
-        for function in self.module.functions.values():
-            if function.body:
-                names.update(_FUNCTION_ADDRESS.findall(function.body))
-        for name in sorted(names):
-            known = self.module.functions.get(name)
-            if known is not None and not known.entry and known.body is not None:
-                self.reach(name, caller)
+        """An indirect call may go to any function whose address is taken anywhere in the program."""
+        if not self.callable_table:
+            self.callable_table = True
+            for function in self.program.addressable():
+                self.reach(function, caller)
 
     def _function_table(self) -> str:
-        size = max((f.index for f in self.module.functions.values()), default=0) + 1
-        rows = ["ptr null"] * size
-        for function in self.reached.values():
+        rows = ["ptr null"] * len(self.program.functions)
+        for function in self.reached:
             rows[function.index] = f"ptr {symbol(function)}"
-        return f"@functions = internal constant [{size} x ptr] [{', '.join(rows)}]"
+        return f"@functions = internal constant [{len(rows)} x ptr] [{', '.join(rows)}]"
 
     # ---- what builders ask for ----
 
@@ -252,21 +232,24 @@ class KernelCompiler:
         if name in builder.params or name in builder.results:
             pointer = ops_memory.formal_parameter(builder, name)
             return builder.value(f"ptrtoint ptr {pointer} to i64")
-        variable = self.module.variables.get(name)
+        home = builder.function.home
+        variable = self.program.variable(home, name)
         if variable is not None:
             return self.variable_address(builder, variable)
-        if name in self.module.functions:
-            return str(self.module.functions[name].address)
-        if name in self.module.refused:
-            raise Unsupported(f"'{name}' is a {self.module.refused[name]}: textures and surfaces are not simulated yet")
+        function = self.program.function(home, name)
+        if function is not None:
+            return str(function.address)
+        if name in home.refused:
+            raise Unsupported(f"'{name}' is a {home.refused[name]}: textures and surfaces are not simulated yet")
         raise InvalidPtx(f"'{name}' is not declared")
 
     def is_wide_symbol(self, builder: Builder, name: str) -> bool:
         """Whether ``name`` is a symbol whose address needs 64 bits (anything but shared memory)."""
         if name[0] in "%0123456789-+" or isinstance(builder.find(name), Register):
             return False
-        found = builder.find(name) or self.module.variables.get(name)
-        return name in self.module.functions or (isinstance(found, Variable) and found.space != "shared")
+        home = builder.function.home
+        found = builder.find(name) or self.program.variable(home, name)
+        return self.program.function(home, name) is not None or (isinstance(found, Variable) and found.space != "shared")
 
     def variable_address(self, builder: Builder, variable: Variable) -> str:
         if variable.space == "shared":
@@ -293,7 +276,7 @@ class KernelCompiler:
 
 def symbol(function: Function) -> str:
     """The LLVM name of a device function."""
-    return f'@"f.{function.name}"'
+    return f"@f{function.index}"
 
 
 _LOOP = """define void @simgpu_kernel(ptr %t) nounwind {{

@@ -37,13 +37,14 @@ class Function:
     name: str
     entry: bool
     line: int
-    index: int
+    home: Module
     params: list[Param]
     results: list[Param]
     directives: dict[str, list[int]]
     body: str | None
     body_line: int
-    extern: bool
+    visible: bool = False
+    index: int = -1  # its number in the linked program
 
     @property
     def param_bytes(self) -> int:
@@ -71,6 +72,14 @@ class Variable:
 
 
 @dataclass
+class Exports:
+    """Visible definitions of all modules of a program."""
+
+    functions: dict[str, Function] = field(default_factory=dict)
+    variables: dict[str, Variable] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
 class Module:
     """Everything a PTX text declares at module scope."""
 
@@ -79,14 +88,8 @@ class Module:
     functions: dict[str, Function] = field(default_factory=dict)
     variables: dict[str, Variable] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)  # textures and the like: an error only where they are used
+    exports: Exports | None = None  # of the program it is linked into
 
-    @property
-    def entries(self) -> list[Function]:
-        return [f for f in self.functions.values() if f.entry]
-
-    @property
-    def globals(self) -> list[Variable]:
-        return [v for v in self.variables.values() if v.index >= 0]
 
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -163,7 +166,6 @@ class _Scanner:
                 continue
             self._declaration(match["what"], links, self._line(match.start()))
             links = set()
-        self._number()
         return self.module
 
     def _header(self) -> None:
@@ -242,11 +244,10 @@ class _Scanner:
         known = self.module.functions.get(name["name"])
         if body is None and known is not None:
             return
-        index = known.index if known else len(self.module.functions)
         directives = self._directives(head, line)
-        self.module.functions[name["name"]] = Function(
-            name["name"], entry, line, index, params, results, directives, body, body_line, "extern" in links
-        )
+        function = Function(name["name"], entry, line, self.module, params, results, directives, body, body_line)
+        function.visible = bool(links & {"visible", "weak"})
+        self.module.functions[function.name] = function
 
     def _body_end(self, open_: int) -> int:
         """The brace that closes the one at ``open_``. A line that starts with it is the end; else braces are counted."""
@@ -288,12 +289,6 @@ class _Scanner:
                 raise InvalidPtx(f"unknown directive '.{name}' on a function", line)
             found[name] = [int(n, 0) for n in re.findall(r"\b(?:0x[0-9a-fA-F]+|\d+)\b", rest)]
         return found
-
-    def _number(self) -> None:
-        """Gives every .global and .const variable its place in the table of global addresses."""
-        wanted = [v for v in self.module.variables.values() if v.space in ("global", "const") and not v.extern]
-        for index, variable in enumerate(wanted):
-            variable.index = index
 
 
 def _parse_param(piece: str, offset: int, line: int) -> Param:

@@ -152,13 +152,13 @@ def _call(builder: Builder, op: Operation) -> None:
     if target in _RUNTIME and _undefined(builder, target):
         _call_runtime(builder, target, results, arguments)
         return
-    callee = builder.kernel.module.functions.get(target)
+    callee = builder.kernel.program.function(builder.function.home, target)
     given = [_argument(builder, argument, callee, i) for i, argument in enumerate(arguments)]
     received = [_result_place(builder, result) for result in results]
     pointers = ", ".join(["ptr %t", *(f"ptr {place}" for place in [*received, *given])])
     if callee is not None:
-        builder.kernel.reach(target, builder.function)
-        builder.emit(f"call void {_symbol(callee)}({pointers})")
+        builder.kernel.reach(callee, builder.function)
+        builder.emit(f"call void @f{callee.index}({pointers})")
     else:
         builder.emit(f"call void {_pointer(builder, target)}({pointers})")
     for result, place in zip(results, received, strict=True):
@@ -167,16 +167,12 @@ def _call(builder: Builder, op: Operation) -> None:
             builder.write(known, builder.value(f"load {known.ir}, ptr {place}"), known.ir)
 
 
-def _symbol(function: Function) -> str:
-    return f'@"f.{function.name}"'
-
-
 def _list(text: str) -> list[str]:
     return [part.strip() for part in text[1:-1].split(",") if part.strip()]
 
 
 def _undefined(builder: Builder, name: str) -> bool:
-    function = builder.kernel.module.functions.get(name)
+    function = builder.kernel.program.function(builder.function.home, name)
     return function is None or function.body is None
 
 
@@ -208,7 +204,7 @@ def _pointer(builder: Builder, target: str) -> str:
     if isinstance(builder.find(target), Label) or not isinstance(builder.find(target), Register):
         raise InvalidPtx(f"'{target}' is not declared")
     kernel.reach_all_addressable(builder.function)
-    size = max(f.index for f in kernel.module.functions.values()) + 1
+    size = len(kernel.program.functions)
     value = builder.get(target, "i64")
     offset = builder.value(f"sub i64 {value}, {FUNCTION_BASE}")
     index = builder.intrinsic("fshr.i64", "i64", f"i64 {offset}", f"i64 {offset}", "i64 4")

@@ -1,0 +1,43 @@
+// Functions that compiled kernels call; object.h's find_helper knows them by name.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "simgpu/exec/kernel_abi.h"
+
+namespace simgpu::exec {
+
+// Host memory behind a generic device address, nullptr if the thread may not touch it.
+void* locate(ThreadContext* thread, uint64_t address, size_t bytes, bool write);
+
+}  // namespace simgpu::exec
+
+extern "C" {
+using simgpu::exec::ThreadContext;
+
+void* simgpu_resolve(ThreadContext*, uint64_t address, uint32_t info);
+void* simgpu_resolve_shared(ThreadContext*, uint64_t offset, uint32_t shift);
+void* simgpu_resolve_local(ThreadContext*, uint64_t address, uint32_t shift);
+bool simgpu_is_space(ThreadContext*, uint64_t address, uint32_t space);
+void simgpu_trap(ThreadContext*, uint32_t breakpoint);
+void simgpu_exit(ThreadContext*);
+void simgpu_overflow(ThreadContext*);
+void simgpu_bad_call(ThreadContext*, uint64_t target);
+void simgpu_yield(ThreadContext*);
+void simgpu_bar(ThreadContext*, uint32_t number, uint32_t count, uint32_t arrive);
+uint32_t simgpu_bar_red(ThreadContext*, uint32_t number, uint32_t count, uint32_t operation, uint32_t predicate);
+void simgpu_warp_sync(ThreadContext*, uint32_t mask);
+uint64_t simgpu_shfl(ThreadContext*, uint32_t mode, uint32_t value, uint32_t lane, uint32_t clamp, uint32_t mask);
+uint32_t simgpu_vote(ThreadContext*, uint32_t mode, uint32_t predicate, uint32_t mask);
+uint64_t simgpu_match(ThreadContext*, uint32_t mode, uint64_t value, uint32_t mask);
+uint32_t simgpu_redux(ThreadContext*, uint32_t code, uint32_t value, uint32_t mask);
+uint32_t simgpu_activemask(ThreadContext*, uint32_t site);
+uint64_t simgpu_elect(ThreadContext*, uint32_t mask);
+uint64_t simgpu_time();
+uint32_t simgpu_vprintf(ThreadContext*, uint64_t format, uint64_t arguments);
+uint64_t simgpu_malloc(ThreadContext*, uint64_t bytes);
+void simgpu_free(ThreadContext*, uint64_t address);
+void simgpu_assert(ThreadContext*, uint64_t message, uint64_t file, uint32_t line, uint64_t function, uint64_t char_size);
+uint32_t simgpu_fns(uint32_t mask, uint32_t base, int32_t n);
+}
