@@ -12,7 +12,7 @@ import pynvml
 import pytest
 
 from bitfusion_core.errors import ServerUnavailable
-from bitfusion_core.models import Gpu
+from bitfusion_core.models import Gpu, GpuReading
 from bitfusion_server.gpu import inventory
 from tools.layout import LIB
 
@@ -37,6 +37,7 @@ asyncio.run(main())
 
 
 def read(state: Path, *arguments: str) -> dict[str, Any]:
+    """What a server reports of two simulated GPUs."""
     environment = {
         **os.environ,
         "BITFUSION_NVML_LIBRARY": str(LIB / "simgpu/libnvidia-ml.so.1"),
@@ -97,7 +98,7 @@ def test_a_missing_sensor_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pynvml, name, refuse)
     monkeypatch.setattr(pynvml, "nvmlDeviceGetPowerUsage", lambda _: 61_500)
     reading = inventory._reading(GPU, None)
-    assert reading == inventory.GpuReading(gpu=GPU, power_w=61.5)
+    assert reading == GpuReading(gpu=GPU, power_w=61.5)
 
 
 def test_without_nvml_the_message_says_what_to_do() -> None:
