@@ -13,7 +13,18 @@ if not __package__:
     # The folder of this file would shadow standard modules (`http`).
     sys.path[0:1] = [_packages, os.path.join(os.path.dirname(_packages), "core")]
 
-from bitfusion_client.main import main
+
+def start() -> int:
+    """Answer `--version` at once, and leave everything else to the command line proper."""
+    if sys.argv[1:] == ["--version"]:
+        from bitfusion_client import output, release
+
+        output.text(release.TEXT)
+        return 0
+    from bitfusion_client.main import main
+
+    return main()
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(start())

@@ -12,6 +12,7 @@ import click
 from bitfusion_client import helping, log, output
 from bitfusion_client.catalogue import BY_NAME, ROWS, Row
 from bitfusion_client.errors import Cancelled, NotAvailable, UsageError, exit_code
+from bitfusion_client.release import TEXT
 from bitfusion_core.errors import BitfusionError
 
 _CANCELLING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -56,7 +57,7 @@ def _suggestion(word: str) -> str:
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        output.text(import_module("bitfusion_client.commands.version").TEXT)
+        output.text(TEXT)
         ctx.exit()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -27,11 +26,15 @@ def text(block: str) -> None:
 
 def as_json(fields: Mapping[str, Any]) -> None:
     """Print one JSON object; its layout only grows within a version."""
+    import json
+
     text(json.dumps({"version": JSON_VERSION, **fields}, indent=2, ensure_ascii=False))
 
 
 def error_json(fields: Mapping[str, Any]) -> str:
     """A failure as one line of JSON for standard error."""
+    import json
+
     return json.dumps({"version": JSON_VERSION, "error": dict(fields)}, ensure_ascii=False)
 
 

@@ -7,9 +7,8 @@ import click
 from bitfusion_client import output
 from bitfusion_client.helping import Command
 from bitfusion_client.options import json_option
+from bitfusion_client.release import TEXT
 from bitfusion_core import __version__
-
-TEXT = f"Bitfusion version: {__version__} release"
 
 
 @click.command("version", cls=Command, examples=("bitfusion version",))
