@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = Path(os.environ.get("BITFUSION_VENV") or ROOT / ".venv").resolve()
 BUILD = Path(os.environ.get("BITFUSION_BUILD") or ROOT / "build").resolve()
-PYTHON = VENV / "bin" / "python"
+PYTHON = Path(os.environ.get("BITFUSION_PYTHON") or VENV / "bin" / "python")
 CLI = BUILD / "bin" / "bitfusion"
 LIB = BUILD / "lib"
 

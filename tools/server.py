@@ -59,6 +59,14 @@ class Gpus:
         }
 
 
+class RealGpus:
+    """The GPUs of this machine, through NVIDIA's driver."""
+
+    def environment(self, _state: Path) -> dict[str, str]:
+        """Nothing: the driver is where programs look for it."""
+        return {}
+
+
 @dataclass(frozen=True)
 class Handle:
     """What a script needs to use a running demo server; the JSON line of `./dev up`."""
@@ -79,7 +87,7 @@ class Handle:
 class DemoServer:
     """One demo server in a directory of its own."""
 
-    def __init__(self, directory: Path, gpus: Gpus, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, gpus: Gpus | RealGpus, settings: dict[str, str] | None = None) -> None:
         self.data = directory / "data"
         self._directory = directory
         self._home = directory / "home"
@@ -113,6 +121,11 @@ class DemoServer:
             cli=str(CLI),
             pid=self._process.pid,
         )
+
+    def native_environment(self) -> dict[str, str]:
+        """What a program needs to use the same GPUs without the product."""
+        driver = {"LD_LIBRARY_PATH": str(LIB / "simgpu")} if isinstance(self._gpus, Gpus) else {}
+        return {**self._gpus.environment(self._directory / "gpus"), **driver}
 
     def stop(self) -> None:
         """End it and everything it started; its files remain."""
@@ -164,7 +177,9 @@ class DemoServer:
 
 
 @contextlib.contextmanager
-def temporary_server(gpus: Gpus, settings: dict[str, str] | None = None, name: str = "run") -> Iterator[tuple[DemoServer, Handle]]:
+def temporary_server(
+    gpus: Gpus | RealGpus, settings: dict[str, str] | None = None, name: str = "run"
+) -> Iterator[tuple[DemoServer, Handle]]:
     """A demo server that is gone, processes and files, when the block ends."""
     directory = _directory_for(f"{name}-{os.getpid()}")
     shutil.rmtree(directory, ignore_errors=True)
