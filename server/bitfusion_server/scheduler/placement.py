@@ -45,17 +45,17 @@ class Inventory:
         taken: dict[str, list[int]] = {}
         for share in charges:
             taken.setdefault(share.uuid, []).append(share.charge_mib)
-        gpus = tuple(
-            GpuState(state.gpu, state.used_mib + sum(taken[state.gpu.uuid]), state.leases + len(taken[state.gpu.uuid]))
-            if state.gpu.uuid in taken
-            else state
-            for state in self.gpus
-        )
-        return Inventory(self.server, gpus, self.reserve_mib)
+        return Inventory(self.server, tuple(_taken(state, taken.get(state.gpu.uuid)) for state in self.gpus), self.reserve_mib)
 
     def emptied(self) -> Inventory:
         """The same server with nothing taken."""
         return Inventory(self.server, tuple(GpuState(state.gpu) for state in self.gpus), self.reserve_mib)
+
+
+def _taken(state: GpuState, charges_mib: list[int] | None) -> GpuState:
+    if charges_mib is None:
+        return state
+    return GpuState(state.gpu, state.used_mib + sum(charges_mib), state.leases + len(charges_mib))
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ requests behind it start early only on what the head does not need.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 from bitfusion_core.models import LeasedGpu, LeaseRequest
-
 from bitfusion_server.scheduler.placement import Inventory, Never, Placement, Wait, place, reserve
 
 
@@ -22,6 +22,12 @@ class Entry:
     id: str
     request: LeaseRequest
     deadline: float
+
+    @functools.cached_property
+    def shape(self) -> Hashable:
+        """What decides whether it fits: entries of the same shape fit or do not fit together."""
+        request = self.request
+        return (request.gpus, request.fraction, request.memory_mib, tuple(sorted((k, tuple(v)) for k, v in request.filters.items())))
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,20 @@ def advance(queue: Queue, inventory: Inventory, now: float) -> Outcome:
     return _Round(queue, inventory, now).run()
 
 
+def join(queue: Queue, entry: Entry, inventory: Inventory, now: float) -> Outcome:
+    """The same as to advance with one more at the end, when nothing has become free since the queue last advanced: only it can start."""
+    if not queue.entries:
+        return advance(queue.joined(entry), inventory, now)
+    decision = place(entry.request, inventory.charged(queue.reservation))
+    if isinstance(decision, Placement):
+        return Outcome(queue, granted=((entry, decision),))
+    if isinstance(decision, Never):
+        return Outcome(queue, refused=((entry, decision),))
+    if entry.deadline <= now:
+        return Outcome(queue, timed_out=(entry,))
+    return Outcome(queue.joined(entry), waiting={entry.id: Status(len(queue.entries) + 1, decision.reason)})
+
+
 class _Round:
     """Walks the queue once; free memory only shrinks on the way, so what did not fit once does not fit again."""
 
@@ -97,8 +117,7 @@ class _Round:
         )
 
     def _consider(self, entry: Entry) -> None:
-        shape = _shape(entry.request)
-        known = self._did_not_fit.get(shape)
+        known = self._did_not_fit.get(entry.shape)
         decision = Wait(known) if known is not None else place(entry.request, self._inventory)
         if isinstance(decision, Never):
             self._refused.append((entry, decision))
@@ -108,12 +127,12 @@ class _Round:
         elif entry.deadline <= self._now:
             self._timed_out.append(entry)
         else:
-            self._let_wait(entry, shape, decision.reason)
+            self._let_wait(entry, decision.reason)
 
-    def _let_wait(self, entry: Entry, shape: Hashable, reason: str) -> None:
+    def _let_wait(self, entry: Entry, reason: str) -> None:
         if not self._waiting:
             self._reserve(entry)
-        self._did_not_fit.setdefault(shape, reason)
+        self._did_not_fit.setdefault(entry.shape, reason)
         self._waiting.append((entry, reason))
 
     def _reserve(self, head: Entry) -> None:
@@ -124,7 +143,3 @@ class _Round:
         self._reserved_for = head.id
         self._reservation = kept if usable else reserve(head.request, self._inventory)
         self._inventory = self._inventory.charged(self._reservation)
-
-
-def _shape(request: LeaseRequest) -> Hashable:
-    return (request.gpus, request.fraction, request.memory_mib, tuple(sorted((k, tuple(v)) for k, v in request.filters.items())))

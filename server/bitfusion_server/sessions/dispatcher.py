@@ -72,10 +72,6 @@ class DispatcherLink:
         """Is there a dispatcher at the other end?"""
         return self._connected.is_set()
 
-    async def wait_connected(self) -> None:
-        """Until there is a dispatcher at the other end."""
-        await self._connected.wait()
-
     async def admit(self, active: ActiveLease) -> None:
         """Let the session's client processes in."""
         lease = active.lease
@@ -99,8 +95,11 @@ class DispatcherLink:
 
     async def _call(self, op: str, **fields: Any) -> Event:
         try:
-            await asyncio.wait_for(self._connected.wait(), _CONNECT_TIMEOUT_S)
-            return await asyncio.wait_for(self._exchange({"op": op, **fields}), _CALL_TIMEOUT_S)
+            if not self.connected:
+                async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                    await self._connected.wait()
+            async with asyncio.timeout(_CALL_TIMEOUT_S):
+                return await self._exchange({"op": op, **fields})
         except TimeoutError as error:
             raise DispatcherDown(f"no answer to {op}") from error
 

@@ -22,7 +22,7 @@ from bitfusion_core.models import HOLD_CONNECTION, Lease, LeaseRequest, ServerFa
 from bitfusion_core.settings import Settings
 from bitfusion_server.scheduler import placement
 from bitfusion_server.scheduler.placement import Inventory, Placement
-from bitfusion_server.scheduler.queue import Entry, Outcome, Queue, advance
+from bitfusion_server.scheduler.queue import Entry, Outcome, Queue, advance, join
 from bitfusion_server.sessions.dispatcher import DispatcherDown, DispatcherLink, DispatcherRefused, Event
 from bitfusion_server.sessions.sensors import GpuSource
 from bitfusion_server.sessions.session import Session
@@ -133,15 +133,15 @@ class LeaseService:
             raise NotAccepting
         if len(self._tickets) >= self._settings.integer("queue.max_waiting"):
             raise QueueFull
-        never = placement.impossible(request, self.inventory())
+        inventory = self.inventory()
+        never = placement.impossible(request, inventory)
         if never is not None:
             raise NeverFits(never.reason)
         now = self._now()
         wait_s = min(request.timeout_s, self._settings.number("queue.max_wait_s"))
         ticket = Ticket(str(uuid.uuid4()), request, token_id, client_id, now)
         self._tickets[ticket.id] = ticket
-        self._queue = self._queue.joined(Entry(ticket.id, request, now + wait_s))
-        self._advance()
+        self._act(join(self._queue, Entry(ticket.id, request, now + wait_s), inventory, now))
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
@@ -167,7 +167,8 @@ class LeaseService:
         """End a lease for its owner. If its workers resist, the end goes on without keeping the owner waiting."""
         session = self.end(lease_id, RELEASED)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(session.ended.wait(), _RELEASE_WAIT_S)
+            async with asyncio.timeout(_RELEASE_WAIT_S):
+                await session.ended.wait()
 
     async def end_all(self, reason: str) -> None:
         """End every lease, for a server that will not come back soon."""
@@ -189,8 +190,11 @@ class LeaseService:
                 self.end(lease_id, GONE)
 
     def _advance(self) -> None:
-        """Let the queue decide, and act on it."""
-        outcome = advance(self._queue, self.inventory(), self._now())
+        """Let the queue decide again: something has become free, or somebody has left."""
+        if self._queue.entries:
+            self._act(advance(self._queue, self.inventory(), self._now()))
+
+    def _act(self, outcome: Outcome) -> None:
         self._queue = outcome.queue
         self._report(outcome)
         for entry, placed in outcome.granted:

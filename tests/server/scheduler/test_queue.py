@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitfusion_core.models import LeasedGpu, LeaseRequest
-from bitfusion_server.scheduler.placement import Inventory, Never, place
-from bitfusion_server.scheduler.queue import Entry, Queue, Status, advance
+from bitfusion_server.scheduler.placement import Inventory, Never, Placement, place
+from bitfusion_server.scheduler.queue import Entry, Queue, Status, advance, join
 from tests.server.scheduler.strategies import inventories, requests, server_of
 
 
@@ -74,6 +74,29 @@ def test_everybody_starts_and_the_head_soon(server: Inventory, arrivals: list[tu
 
     possible = {str(n) for n, (request, _, _) in enumerate(arrivals) if not isinstance(place(request, server), Never)}
     assert possible == simulation.started
+
+
+@given(inventories, st.lists(requests, max_size=12), st.lists(requests, max_size=8), requests)
+def test_joining_is_advancing_with_one_more(
+    server: Inventory, before: list[LeaseRequest], waiting: list[LeaseRequest], newcomer: LeaseRequest
+) -> None:
+    """The short way for a newcomer decides as the long way does."""
+    busy = server
+    for request in before:
+        decision = place(request, busy)
+        busy = busy.charged(decision.gpus) if isinstance(decision, Placement) else busy
+    first = advance(queue_of(*waiting), busy, now=0.0)
+    for _, placement in first.granted:
+        busy = busy.charged(placement.gpus)
+    entry = Entry("newcomer", newcomer, deadline=100.0)
+
+    short = join(first.queue, entry, busy, now=0.0)
+    long = advance(first.queue.joined(entry), busy, now=0.0)
+
+    assert short.queue == long.queue
+    assert (short.granted, short.refused, short.timed_out) == (long.granted, long.refused, long.timed_out)
+    assert ("newcomer" in short.waiting) == ("newcomer" in long.waiting)
+    assert "newcomer" not in short.waiting or short.waiting["newcomer"].place == long.waiting["newcomer"].place
 
 
 class _Simulation:
