@@ -302,19 +302,23 @@ class LeaseService:
         session = self._sessions.get(str(event.get("session")))
         if session is None:
             return
-        if event.get("event") == "stats" or event.get("op") == "stats":
-            session.note_calls(int(event.get("calls") or 0), self._now())
+        process = str(event.get("process"))
+        if event.get("event") == "stats":
+            session.note_calls(process, int(event.get("calls") or 0), self._now())
         else:
-            session.last_activity = self._now()
+            session.forget_process(process, self._now())
 
     async def _watch_idle(self) -> None:
         """End sessions without CUDA work for longer than the setting allows."""
         while True:
             await asyncio.sleep(_IDLE_CHECK_S)
-            limit_s = self._settings.integer("lease.idle_timeout_min") * 60
-            for session in tuple(self._sessions.values()):
-                if limit_s and self._now() - session.last_activity > limit_s:
-                    self.end(session.lease.id, f"idle for more than {limit_s // 60} min")
+            self.end_idle(self._settings.number("lease.idle_timeout_min") * 60)
+
+    def end_idle(self, limit_s: float) -> None:
+        """End what has been idle for longer; 0 is no limit."""
+        for session in tuple(self._sessions.values()):
+            if limit_s and self._now() - session.last_activity > limit_s:
+                self.end(session.lease.id, f"no GPU work for {limit_s / 60:g} min")
 
     def _give_grace(self, session: Session) -> None:
         """A lease that lives by its connection must be held soon."""

@@ -22,7 +22,7 @@ class Session:
         self.ending = asyncio.Event()
         self.ended = asyncio.Event()
         self.last_activity = now
-        self._calls = -1
+        self._calls: dict[str, int] = {}
         self._grace: asyncio.TimerHandle | None = None
 
     @property
@@ -35,11 +35,16 @@ class Session:
         """It lives by a connection and nobody holds one."""
         return self.lease.hold == HOLD_CONNECTION and self.holders == 0
 
-    def note_calls(self, calls: int, now: float) -> None:
-        """Take in the number of CUDA calls so far; a change is activity."""
-        if calls != self._calls:
-            self._calls = calls
+    def note_calls(self, process: str, calls: int, now: float) -> None:
+        """Take in the number of CUDA calls of a client process so far; a change is activity."""
+        if calls != self._calls.get(process):
+            self._calls[process] = calls
             self.last_activity = now
+
+    def forget_process(self, process: str, now: float) -> None:
+        """A client process has started or ended."""
+        self._calls.pop(process, None)
+        self.last_activity = now
 
     def give_grace(self, timer: asyncio.TimerHandle) -> None:
         """Someone has until the timer fires to hold it again."""

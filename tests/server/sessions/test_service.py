@@ -261,6 +261,28 @@ async def test_stopping_ends_nothing(service: LeaseService, dispatcher: FakeDisp
     assert [active.lease.id for active in await store.active_leases(SERVER_ID)] == [lease_id]
 
 
+async def test_idle_is_no_cuda_work(service: LeaseService, dispatcher: FakeDispatcher) -> None:
+    """Calls of any of its processes keep a session alive; repeated figures do not."""
+    busy, idle = await granted(service), await granted(service)
+    start = service.session(busy).last_activity
+    for process, calls in (("a", 5), ("b", 9)):
+        dispatcher.emit(event="stats", session=busy, process=process, calls=calls)
+    await until(lambda: service.session(busy).last_activity > start)
+    after_work = service.session(busy).last_activity
+    for process, calls in (("a", 5), ("b", 9)):
+        dispatcher.emit(event="stats", session=busy, process=process, calls=calls)
+    dispatcher.emit(event="worker_ended", session=idle, process="c", reason="exit")
+    known = service.session(idle).last_activity
+    await until(lambda: service.session(idle).last_activity > known)
+    assert service.session(busy).last_activity == after_work
+
+    service.end_idle(0)
+    assert len(service.leases()) == 2
+    service.end_idle(1e-9)
+    await until(lambda: not service.leases())
+    assert dict(dispatcher.revoked)[idle].startswith("no GPU work")
+
+
 async def test_concurrent_requests_never_share_a_whole_gpu(service: LeaseService) -> None:
     """Twenty at once on two GPUs: all get their turn, two at a time."""
 
