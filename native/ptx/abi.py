@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 
 LAUNCH = {
     "arena_base": 0,
@@ -15,6 +15,7 @@ LAUNCH = {
     "grid_id": 64,
     "dynamic_shared_bytes": 72,
     "total_shared_bytes": 76,
+    "workspace": 80,
 }
 BLOCK = {"launch": 0, "shared": 8, "block_index": 16, "shared_bytes": 28, "multiprocessor": 32}
 THREAD = {"block": 0, "tid": 8, "linear_tid": 20, "stack_low": 24, "stack_high": 32, "stack_guard": 40, "fuel": 48}
@@ -30,6 +31,7 @@ RESOLVE_WRITE = 1 << 8
 # Functions that the loader resolves to C++ (native/src/simgpu/exec/helpers.cpp): LLVM signature by name.
 HELPERS = {
     "simgpu_resolve": "ptr (ptr, i64, i32)",
+    "simgpu_resolve_span": "ptr (ptr, i64, i64, i32, i32)",
     "simgpu_resolve_shared": "ptr (ptr, i64, i32)",
     "simgpu_resolve_local": "ptr (ptr, i64, i32)",
     "simgpu_is_space": "i1 (ptr, i64, i32)",

@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 CARRY = "%CC"
 
 
+@dataclass(frozen=True)
+class Span:
+    """Bytes [low, high) around a base address that one check has covered; ``pointer`` is where ``low`` lies."""
+
+    low: int
+    high: int
+    align: int
+    pointer: str
+
+
 @dataclass
 class Guarded:
     """Register values set inside a guarded branch, to be merged after it."""
@@ -55,6 +65,8 @@ class Builder:
         self.params = {p.name: p for p in function.params}
         self.results = {p.name: p for p in function.results}
         self.stack_bytes = 0
+        self.position = 0  # of the instruction being written, in body.items
+        self.spans: dict[tuple[str, str, bool], Span] = {}  # accesses already checked in this run of code
 
     # ---- text ----
 
@@ -211,6 +223,7 @@ class Builder:
         """Drops all cached values, where control may come from elsewhere."""
         self.cache.clear()
         self.dirty.clear()
+        self.spans.clear()
 
     def ptx_label(self, label: Label) -> str:
         return f"L{label.block}"
@@ -235,7 +248,7 @@ class Builder:
         origin, inside, after = self.current, self.label(), self.label()
         self.emit(f"br i1 {condition}, label %{inside}, label %{after}")
         self.start(inside)
-        known = {register: dict(views) for register, views in self.cache.items()}
+        known, spans = self._knowledge()
         self.branch = Guarded(before)
         body()
         self.branch = None
@@ -244,7 +257,7 @@ class Builder:
         if not ended:
             self.jump(after)
         self.start(after)
-        self.cache = known
+        self.cache, self.spans = known, spans
         for register in [] if ended else writes:
             ir = register.ir
             self.cache[register] = {ir: self.value(f"phi {ir} [ {before[register]}, %{origin} ], [ {changed[register]}, %{end} ]")}
@@ -254,12 +267,16 @@ class Builder:
         inside, after = self.label(), self.label()
         self.emit(f"br i1 {condition}, label %{inside}, label %{after}")
         self.start(inside)
-        known = {register: dict(views) for register, views in self.cache.items()}
+        known, spans = self._knowledge()
         body()
         if not self.terminated:
             self.jump(after)
         self.start(after)
-        self.cache = known
+        self.cache, self.spans = known, spans
+
+    def _knowledge(self) -> tuple[dict[Register, dict[str, str]], dict[tuple[str, str, bool], Span]]:
+        """What is known before a branch and still holds after it."""
+        return {register: dict(views) for register, views in self.cache.items()}, dict(self.spans)
 
     # ---- memory of this function ----
 

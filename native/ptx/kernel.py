@@ -93,7 +93,7 @@ class KernelCompiler:
             if body.spin_loops:
                 self.needs_fibers = True
             ops_control.load_register_params(builder)
-            for item in body.items:
+            for builder.position, item in enumerate(body.items):
                 if isinstance(item, Instruction):
                     if builder.terminated:
                         builder.start(builder.label())

@@ -54,9 +54,10 @@ def _leave(builder: Builder, op: Operation, ending: str) -> None:
     builder.emit(f"br i1 {condition}, label %{inside}, label %{after}")
     builder.start(inside)
     known = {register: dict(views) for register, views in builder.cache.items()}
+    spans = dict(builder.spans)
     _write_ending(builder, ending)
     builder.start(after)
-    builder.cache = known
+    builder.cache, builder.spans = known, spans
 
 
 def _write_ending(builder: Builder, ending: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from native.ptx import spans
 from native.ptx.body import Register
 from native.ptx.builder import Builder
 from native.ptx.errors import InvalidPtx
@@ -63,6 +64,10 @@ def access(builder: Builder, space: str, address: str, size: int, write: bool) -
     known = builder.find(base)
     if isinstance(known, Variable) and known.space in ("param", "local") and 0 <= offset <= max(known.size - size, 0):
         return builder.value(f"getelementptr i8, ptr {builder.buffer(known)}, i64 {offset}")
+    if space in _SPAN_SPACES and isinstance(known, Register) and builder.branch is None:
+        pointer = spans.pointer(builder, space, known, offset, size, write)
+        if pointer:
+            return pointer
     value = builder.get(base, "i64")
     if offset:
         value = builder.value(f"add i64 {value}, {offset}")
@@ -82,6 +87,9 @@ def checked(builder: Builder, space: str, value: str, size: int, write: bool) ->
     granules = builder.context_field("launch", "granules", "ptr")
     name = f"access_{'w' if write else 'r'}{size}"
     return builder.prelude(name, "ptr", "ptr %t", f"i64 {value}", f"i64 {base}", f"i64 {bytes_}", f"ptr {granules}")
+
+
+_SPAN_SPACES = frozenset({"global", "generic", "shared"})
 
 
 def _width(op: Operation) -> int:

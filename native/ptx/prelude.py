@@ -72,6 +72,58 @@ ret ptr %q
 }}"""
 
 
+# Accesses of a run of code through one base register are checked together: the whole span must be allowed. A global span is at most a
+# granule long, so its two ends decide.
+_SPANS = f"""define internal ptr @span_global(ptr %t, i64 %address, i64 %span, i64 %low, i32 %write, i64 %base, i64 %bytes, ptr %granules) alwaysinline nounwind {{
+%offset = sub i64 %address, %base
+%room = sub i64 %bytes, %span
+%inside = icmp ule i64 %offset, %room
+%tail = and i64 %address, %low
+%aligned = icmp eq i64 %tail, 0
+%plain = and i1 %inside, %aligned
+br i1 %plain, label %check, label %slow, !prof !1
+check:
+%last = add i64 %offset, %span
+%end = sub i64 %last, 1
+%granule = lshr i64 %offset, {abi.GRANULE_SHIFT}
+%granule.end = lshr i64 %end, {abi.GRANULE_SHIFT}
+%place = getelementptr i8, ptr %granules, i64 %granule
+%place.end = getelementptr i8, ptr %granules, i64 %granule.end
+%rights = load i8, ptr %place, !invariant.load !0
+%rights.end = load i8, ptr %place.end, !invariant.load !0
+%both = and i8 %rights, %rights.end
+%right = add i32 %write, 1
+%needed = trunc i32 %right to i8
+%has = and i8 %both, %needed
+%allowed = icmp ne i8 %has, 0
+br i1 %allowed, label %fast, label %slow, !prof !1
+fast:
+%p = inttoptr i64 %address to ptr
+ret ptr %p
+slow:
+%bad = icmp ne i64 %tail, 0
+%misaligned = zext i1 %bad to i32
+%q = call ptr @simgpu_resolve_span(ptr %t, i64 %address, i64 %span, i32 %misaligned, i32 %write)
+ret ptr %q
+}}
+define internal ptr @span_shared(ptr %t, i64 %offset, i64 %span, i64 %low, ptr %shared, i32 %bytes) alwaysinline nounwind {{
+%wide = zext i32 %bytes to i64
+%room = sub i64 %wide, %span
+%inside = icmp ule i64 %offset, %room
+%fits = icmp sge i64 %room, 0
+%tail = and i64 %offset, %low
+%aligned = icmp eq i64 %tail, 0
+%some = and i1 %inside, %aligned
+%plain = and i1 %some, %fits
+br i1 %plain, label %fast, label %slow, !prof !1
+fast:
+%p = getelementptr i8, ptr %shared, i64 %offset
+ret ptr %p
+slow:
+%q = call ptr @simgpu_resolve_shared(ptr %t, i64 %offset, i32 5)
+ret ptr %q
+}}"""
+
 _FLUSH = """define internal float @flush_f32(float %x) alwaysinline nounwind {
 %bits = bitcast float %x to i32
 %exponent = and i32 %bits, 2139095040
@@ -118,11 +170,13 @@ PRELUDE = "\n".join(
         '!2 = !{!"branch_weights", i32 1, i32 100}',
         "declare i64 @llvm.fshr.i64(i64, i64, i64)",
         "declare ptr @simgpu_resolve(ptr, i64, i32) nounwind cold",
+        "declare ptr @simgpu_resolve_span(ptr, i64, i64, i32, i32) nounwind cold",
         "declare ptr @simgpu_resolve_shared(ptr, i64, i32) nounwind cold",
         "declare ptr @simgpu_resolve_local(ptr, i64, i32) nounwind cold",
         *(_global_access(size, write) for size in SIZES for write in (False, True)),
         *(_shared_access(size) for size in SIZES),
         *(_local_access(size) for size in SIZES),
+        _SPANS,
         _FLUSH,
         _BFLOAT,
     ]

@@ -135,6 +135,9 @@ SPECIAL: dict[str, tuple[str, Read]] = {
     "%reserved_smem_offset_end": ("i32", _constant(0)),
     "%reserved_smem_offset_cap": ("i32", _constant(0)),
     **{f"%envreg{n}": ("i32", _constant(0)) for n in range(32)},
+    # Cooperative groups find the workspace of the grid here: high and low half of its address.
+    "%envreg1": ("i32", _launch("workspace", 1)),
+    "%envreg2": ("i32", _launch("workspace", 0)),
 }
 
 

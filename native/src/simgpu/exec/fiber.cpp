@@ -43,6 +43,7 @@ namespace simgpu::exec {
 
 void* prepare_stack(uint8_t* top, void (*entry)(void*), void* argument) {
   auto* sp = reinterpret_cast<uint64_t*>(reinterpret_cast<uintptr_t>(top) & ~uintptr_t{15});
+  *--sp = 0;  // two words: the call in simgpu_fiber_start wants an aligned stack
   *--sp = 0;
   *--sp = reinterpret_cast<uint64_t>(&simgpu_fiber_start);  // where the first switch "returns" to
   *--sp = 0;                                                // rbp

@@ -35,7 +35,7 @@ Grid::Grid(const Launch& launch, KernelEntry entry, const KernelInfo& info, cons
   context_.grid_id = launch.grid_id;
   context_.dynamic_shared_bytes = launch.dynamic_shared_bytes;
   context_.total_shared_bytes = shared_bytes(code, launch);
-  context_.run = this;
+  context_.workspace = launch.cooperative ? reinterpret_cast<uint64_t>(workspace_) : 0;
   threads_ = launch.block[0] * launch.block[1] * launch.block[2];
   block_count_ = uint64_t{launch.grid[0]} * launch.grid[1] * launch.grid[2];
   stack_bytes_ = align_up((code.fibers ? kFiberStack : kLoopStack) + 2 * size_t{code.local_bytes}, 4096);

@@ -28,6 +28,9 @@ class Grid {
   KernelEntry entry() const { return entry_; }
   bool fibers() const { return code_.fibers; }
   uint32_t threads() const { return threads_; }
+  bool in_workspace(uint64_t address, size_t bytes) const {
+    return context_.workspace && address >= context_.workspace && address + bytes <= context_.workspace + sizeof(workspace_);
+  }
   uint64_t block_count() const { return block_count_; }
   uint32_t param_bytes() const { return param_bytes_; }
 
@@ -53,6 +56,7 @@ class Grid {
   KernelEntry entry_;
   CodeInfo code_;
   LaunchContext context_{};
+  alignas(64) uint32_t workspace_[16] = {};  // cooperative groups keep their grid barrier in the second word
   uint32_t threads_;
   uint32_t param_bytes_;
   uint64_t block_count_;

@@ -57,6 +57,7 @@ void* locate(ThreadContext* thread, uint64_t address, size_t bytes, bool write) 
   if (within(address, bytes, shared, shared + block.shared_bytes)) return reinterpret_cast<void*>(address);
   if (within(address, bytes, thread->stack_low, thread->stack_high)) return reinterpret_cast<void*>(address);
   if (granules_allow(*block.launch, address, bytes, write ? kWritable : kReadable)) return reinterpret_cast<void*>(address);
+  if (grid_of(thread)->in_workspace(address, bytes)) return reinterpret_cast<void*>(address);
   const MemoryMap* memory = grid_of(thread)->launch().memory;
   return memory->resolve ? memory->resolve(address, bytes, write) : nullptr;
 }
@@ -74,6 +75,17 @@ void* simgpu_resolve(ThreadContext* thread, uint64_t address, uint32_t info) {
   const auto params = reinterpret_cast<uint64_t>(thread->block->launch->params);
   if (!write && within(address, size, params, params + grid_of(thread)->param_bytes())) return reinterpret_cast<void*>(address);
   void* place = locate(thread, address, size, write);
+  if (!place) raise(thread, Fault::Kind::kIllegalAddress, address, access_text("illegal address", size, write, address));
+  return place;
+}
+
+// Several accesses through one base at once: `bytes` bytes from `address` on, aligned as the strictest of them asks.
+void* simgpu_resolve_span(ThreadContext* thread, uint64_t address, uint64_t bytes, uint32_t misaligned, uint32_t write) {
+  const auto size = static_cast<uint32_t>(bytes);
+  if (misaligned) raise(thread, Fault::Kind::kMisalignedAddress, address, access_text("misaligned address", size, write, address));
+  const auto params = reinterpret_cast<uint64_t>(thread->block->launch->params);
+  if (!write && within(address, bytes, params, params + grid_of(thread)->param_bytes())) return reinterpret_cast<void*>(address);
+  void* place = locate(thread, address, bytes, write != 0);
   if (!place) raise(thread, Fault::Kind::kIllegalAddress, address, access_text("illegal address", size, write, address));
   return place;
 }

@@ -17,6 +17,7 @@ extern "C" {
 using simgpu::exec::ThreadContext;
 
 void* simgpu_resolve(ThreadContext*, uint64_t address, uint32_t info);
+void* simgpu_resolve_span(ThreadContext*, uint64_t address, uint64_t bytes, uint32_t misaligned, uint32_t write);
 void* simgpu_resolve_shared(ThreadContext*, uint64_t offset, uint32_t shift);
 void* simgpu_resolve_local(ThreadContext*, uint64_t address, uint32_t shift);
 bool simgpu_is_space(ThreadContext*, uint64_t address, uint32_t space);

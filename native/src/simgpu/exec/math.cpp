@@ -227,7 +227,7 @@ struct Helper {
       OWN(simgpu_cvt_f64_s64_##suffix), OWN(simgpu_cvt_f64_u64_##suffix)
 
 const Helper kHelpers[] = {
-    OWN(simgpu_resolve), OWN(simgpu_resolve_shared), OWN(simgpu_resolve_local), OWN(simgpu_is_space), OWN(simgpu_trap), OWN(simgpu_exit),
+    OWN(simgpu_resolve), OWN(simgpu_resolve_span), OWN(simgpu_resolve_shared), OWN(simgpu_resolve_local), OWN(simgpu_is_space), OWN(simgpu_trap), OWN(simgpu_exit),
     OWN(simgpu_overflow), OWN(simgpu_bad_call), OWN(simgpu_yield), OWN(simgpu_bar), OWN(simgpu_bar_red), OWN(simgpu_warp_sync),
     OWN(simgpu_shfl), OWN(simgpu_vote), OWN(simgpu_match), OWN(simgpu_redux), OWN(simgpu_activemask), OWN(simgpu_elect), OWN(simgpu_time),
     OWN(simgpu_vprintf), OWN(simgpu_malloc), OWN(simgpu_free), OWN(simgpu_assert), OWN(simgpu_fns), OWN(simgpu_fma_f16),
