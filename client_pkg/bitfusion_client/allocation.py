@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +61,7 @@ def lines(grant: Grant) -> list[str]:
 def create(grant: Grant) -> Path:
     """Write a new file; nobody else can have prepared it."""
     for _ in range(100):
-        path = DIRECTORY / f"bitfusion{secrets.randbelow(10**9)}"
+        path = DIRECTORY / f"bitfusion{int.from_bytes(os.urandom(8), 'little') % 10**9}"
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except FileExistsError:

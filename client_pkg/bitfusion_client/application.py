@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +39,8 @@ def split_words(words: Sequence[str]) -> tuple[str, ...]:
         raise UsageError("no application given", hint="Put it after '--': bitfusion run -n 1 -- python train.py")
     if len(words) > 1 or not any(char.isspace() for char in words[0]) or os.path.isfile(words[0]):
         return tuple(words)
+    import shlex
+
     try:
         split = tuple(shlex.split(words[0]))
     except ValueError as error:

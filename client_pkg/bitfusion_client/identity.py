@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,7 +93,8 @@ def _backup(path: Path, text: str) -> None:
 
 def _replace_file(path: Path, text: str) -> None:
     """Readers see the old file or the new one, whole; both have the same mode."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=str(path.parent))
+    temporary = f"{path}.{os.getpid()}.new"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             os.fchmod(file.fileno(), path.stat().st_mode & 0o777)

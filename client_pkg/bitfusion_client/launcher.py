@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import select
 import signal
 import time
 from pathlib import Path
 
-from bitfusion_client import linux, log
+from bitfusion_client import cancelling, linux, log
 from bitfusion_client.application import Application, environment
 from bitfusion_client.control import ControlLink
 from bitfusion_client.errors import CannotExecute, CannotStart, CommandNotFound
@@ -50,12 +49,15 @@ def launch(application: Application, libraries: Path, allocation: Path, control:
 
     With a control connection the allocation is ours: it dies with us. All signals stay blocked afterwards, for the clean-up.
     """
-    identifier = secrets.token_hex(8)
+    identifier = os.urandom(8).hex()
+    # Whoever started us may ignore it, and then nobody could wait for a child.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, *_TERMINAL_STOPS, signal.SIGCHLD})
     signals = linux.signal_descriptor((*_PASSED_ON, signal.SIGCHLD))
     guardian = Guardian(identifier, allocation if control is not None else None)
     try:
-        pid = _start(application, environment(libraries, allocation, identifier), previous)
+        cancelling.check()
+        pid = _start(application, environment(libraries, allocation, identifier), cancelling.released(previous))
         return _Supervisor(pid, identifier, signals, control).wait()
     finally:
         guardian.dismiss()

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bitfusion_client import config
+from bitfusion_client import cancelling, config
 from bitfusion_client.config import Server
 from bitfusion_client.http import Manager
 from bitfusion_client.identity import user_name
@@ -75,11 +75,16 @@ def host_name() -> str:
 
 
 def acquire(manager: Manager, request: LeaseRequest, client_id: str) -> tuple[Grant, LineStream]:
-    """Wait until the GPUs are granted. The stream is the control connection of a `hold: connection` lease."""
+    """Wait until the GPUs are granted. The stream is the control connection of a `hold: connection` lease.
+
+    Cancelling signals are held back afterwards: GPUs that have been granted must be given back.
+    """
     stream = manager.open_lines("POST", "/v1/leases", request_body(request, client_id))
     progress = Progress()
     try:
-        return _await_grant(manager.server, request, stream, progress), stream
+        grant = _await_grant(manager.server, request, stream, progress)
+        cancelling.hold_back()
+        return grant, stream
     except StreamError as error:
         stream.close()
         raise ManagerUnreachable(f"{manager.server} broke off while GPUs were awaited: {error}", hint="Try again.") from None

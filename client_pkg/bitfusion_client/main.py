@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 import click
 
-from bitfusion_client import helping, log, output
+from bitfusion_client import cancelling, helping, log, output
 from bitfusion_client.catalogue import BY_NAME, ROWS, Row
-from bitfusion_client.errors import Cancelled, NotAvailable, UsageError, exit_code
+from bitfusion_client.errors import NotAvailable, UsageError, exit_code
 from bitfusion_client.release import TEXT
 from bitfusion_core.errors import BitfusionError
-
-_CANCELLING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class CommandLine(click.Group):
@@ -81,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     invocation: dict[str, Any] = {}
     try:
-        _cancel_on_signals()
+        cancelling.enable()
         result = cli.main(args=None if arguments is None else list(arguments), prog_name="bitfusion", standalone_mode=False, obj=invocation)
         return result if isinstance(result, int) else 0
     except click.UsageError as error:
@@ -92,17 +89,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(
             BitfusionError(f"{type(error).__name__}: {error}", hint="Run 'bitfusion --debug …' and report the output."), invocation
         )
-
-
-def _cancel_on_signals() -> None:
-    """Until the application runs, ctrl-C and the like cancel what we do, so that nothing is left behind."""
-
-    def cancel(signum: int, _frame: object) -> None:
-        raise Cancelled(signum)
-
-    for signum in _CANCELLING:
-        if signal.getsignal(signum) != signal.SIG_IGN:
-            signal.signal(signum, cancel)
 
 
 def _usage_error(error: click.UsageError) -> UsageError:

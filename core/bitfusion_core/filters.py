@@ -5,7 +5,6 @@ A key given several times means any of its values; different keys must all hold.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Callable
@@ -85,6 +84,8 @@ def matches(filters: Filters, server: ServerFacts, gpu: Gpu) -> bool:
 
 
 def _unknown(name: str) -> UnknownFilterKey:
+    import difflib
+
     near = difflib.get_close_matches(name, KEYS, n=1)
     guess = f" Did you mean {near[0]}?" if near else ""
     return UnknownFilterKey(f"unknown filter key {name!r}.{guess}", hint=_known())

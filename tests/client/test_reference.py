@@ -46,7 +46,7 @@ def test_page_by_every_way(cli: Cli) -> None:
 @pytest.mark.parametrize("name", [name for name, row in BY_NAME.items() if not row.built])
 def test_commands_of_a_later_release(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are not listed, say so when used, whatever the arguments, and fail as a usage error."""
-    monkeypatch.setattr(main, "_cancel_on_signals", lambda: None)
+    monkeypatch.setattr(main.cancelling, "enable", lambda: None)
 
     assert main.main([name, "--some", "thing"]) == 2
     assert f"        {BY_NAME[name].title} " not in reference.helping.screen()
