@@ -13,7 +13,7 @@ Answers& answers() {
 }
 
 nvmlReturn_t Answers::get(const Question& question, std::string* results) {
-  std::lock_guard<std::mutex> guard(lock_);
+  transport::Guard guard(lock_);
   const auto at = want(question);
   if (!good(at->second)) {
     if (nvmlReturn_t error = fetch(missing_with(at))) return error;
@@ -23,7 +23,7 @@ nvmlReturn_t Answers::get(const Question& question, std::string* results) {
 }
 
 void Answers::expect(const Question& question) {
-  std::lock_guard<std::mutex> guard(lock_);
+  transport::Guard guard(lock_);
   want(question);
 }
 
@@ -33,6 +33,8 @@ Answers::Known::iterator Answers::want(const Question& question) {
   at->second.wanted = true;
   return at;
 }
+
+void Answers::after_fork() { new (&lock_) transport::Mutex; }
 
 bool Answers::good(const Answer& answer) const {
   return answer.round != 0 && (answer.life == Life::kFixed || (answer.round == round_ && !round_is_over()));

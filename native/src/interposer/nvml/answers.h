@@ -3,11 +3,11 @@
 
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "interposer/nvml/question.h"
+#include "transport/threads.h"
 
 namespace bitfusion::interposer::nvml {
 
@@ -29,6 +29,8 @@ class Answers {
   nvmlReturn_t get(const Question& question, std::string* results);
   // This question will be asked soon: fetch its answer with the next one that is missing.
   void expect(const Question& question);
+  // In a forked child: what is known stays, a lock that another thread held does not.
+  void after_fork();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -50,7 +52,7 @@ class Answers {
   void add_ahead(Life life);
   nvmlReturn_t fetch(const std::vector<Known::iterator>& batch);
 
-  std::mutex lock_;
+  transport::Mutex lock_;
   Known known_;
   bool asked_ahead_[2] = {};  // by Life
   uint64_t round_ = 1;

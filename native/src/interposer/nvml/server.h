@@ -11,7 +11,7 @@ namespace bitfusion::interposer::nvml {
 
 // Connects if the process has not yet. NVML_SUCCESS also when the lease has no GPU.
 nvmlReturn_t connect();
-// GPUs of the lease; 0 before connect().
+// GPUs of the lease.
 unsigned device_count();
 // Frames this process has sent, answers to questions included.
 uint64_t frames_sent();
