@@ -9,9 +9,10 @@ import os
 import sys
 
 if not __package__:
-    _packages = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    # The folder of this file would shadow standard modules (`http`).
-    sys.path[0:1] = [_packages, os.path.join(os.path.dirname(_packages), "core")]
+    _here = os.path.dirname(os.path.abspath(__file__))
+    _packages = os.path.dirname(_here)
+    # This folder itself would shadow standard modules (`http`).
+    sys.path[:] = [_packages, os.path.join(os.path.dirname(_packages), "core"), *(entry for entry in sys.path if entry != _here)]
 
 
 def start() -> int:

@@ -16,7 +16,12 @@ import trustme
 from tests.client.fake_manager import CLIENT_ID, FakeManager, write_home
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-COMMAND = (sys.executable, "-I", str(REPOSITORY / "client_pkg" / "bitfusion_client" / "__main__.py"))
+# Another Python with click in it, to try the client on: BITFUSION_CLI_PYTHON=…/bin/python.
+COMMAND = (
+    os.environ.get("BITFUSION_CLI_PYTHON", sys.executable),
+    "-I",
+    str(REPOSITORY / "client_pkg" / "bitfusion_client" / "__main__.py"),
+)
 TIMEOUT_S = 30
 
 
