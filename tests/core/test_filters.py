@@ -56,7 +56,7 @@ def test_not_matching(items: list[str]) -> None:
 def test_unknown_key_lists_the_keys() -> None:
     """The error names the key, the likely one and all others."""
     with pytest.raises(UnknownFilterKey, match=r"Did you mean device\.name") as caught:
-        filters.parse(["device.nam=T4"])
+        filters.parse(["device.nane=T4"])
     assert "server.has-rdma" in caught.value.advice
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
+from blockbuster import BlockBuster, blockbuster_ctx
 
 from bitfusion_core.models import ServerFacts
 from bitfusion_core.settings import Settings
@@ -16,6 +18,7 @@ from bitfusion_server.store.base import Store
 from bitfusion_server.store.sqlite import SqliteStore
 from tests.server.fakes import FakeDispatcher, FakeGpus
 
+_PRODUCT = "bitfusion_server"
 SERVER_ID = "5e1f0000-0000-4000-8000-000000000001"
 
 
@@ -31,6 +34,21 @@ def new_service(store: Store, dispatcher: FakeDispatcher, gpus: FakeGpus, **sett
     facts = ServerFacts("10.0.0.5", "gpu-1", gpus.driver_version, gpus.cuda_version)
     values = {name.replace("__", "."): value for name, value in settings.items()}
     return LeaseService(store, dispatcher.path, gpus, SERVER_ID, facts, Settings(values), time.time)
+
+
+@pytest.fixture(autouse=True)
+def _no_blocking_calls() -> Iterator[None]:
+    """Product code that blocks the event loop fails the test that finds it."""
+    with blockbuster_ctx(_PRODUCT) as blockbuster:
+        _allow_at_start(blockbuster)
+        yield
+
+
+def _allow_at_start(blockbuster: BlockBuster) -> None:
+    """Before it answers requests the manager may read and write its few small files."""
+    for function in blockbuster.functions.values():
+        function.can_block_in("bitfusion_server/app.py", {"start", "prepare", "_lock", "_prepare_tls"})
+        function.can_block_in("bitfusion_server/store/sqlite.py", {"open"})
 
 
 @pytest_asyncio.fixture

@@ -24,7 +24,8 @@ _log = structlog.get_logger(__name__)
 _CALL_TIMEOUT_S = 20.0
 _CONNECT_TIMEOUT_S = 5.0
 _LONGEST_LINE = 16 * MIB
-_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+_RETRY_S = 0.1
+_RETRIES_IN_SILENCE = 50
 
 Event = Mapping[str, Any]
 
@@ -125,10 +126,10 @@ class DispatcherLink:
             try:
                 reader, self._writer = await asyncio.open_unix_connection(self._path, limit=_LONGEST_LINE)
             except OSError as error:
-                if attempt == len(_RETRY_S):
-                    _log.warning("dispatcher not reachable", path=str(self._path), reason=str(error))
-                await asyncio.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
                 attempt += 1
+                if attempt == _RETRIES_IN_SILENCE:
+                    _log.warning("dispatcher not reachable", path=str(self._path), reason=str(error))
+                await asyncio.sleep(_RETRY_S)
                 continue
             attempt = 0
             try:

@@ -176,7 +176,7 @@ async def test_holder_comes_back(api: Api, service: LeaseService) -> None:
         ({"gpus": 1, "hold": "forever", **WHO}, "$.hold"),
         ({"gpus": 1, "timeout_s": -1, **WHO}, "$.timeout_s"),
         ({"gpus": 1, "gpu_count": 2, **WHO}, "gpu_count"),
-        ({"gpus": 1, "filters": {"device.nam": ["x"]}, **WHO}, "Did you mean device.name"),
+        ({"gpus": 1, "filters": {"device.nane": ["x"]}, **WHO}, "Did you mean device.name"),
         ({"gpus": 1, "filters": {"device.name": []}, **WHO}, "$.filters"),
         ([], "Expected `object`"),
     ],
@@ -212,3 +212,20 @@ async def test_many_at_once(api: Api, service: LeaseService) -> None:
 
     await asyncio.gather(*(use() for _ in range(30)))
     await until(lambda: not service.leases() and service.waiting == 0)
+
+
+async def test_secrets_stay_out_of_the_log(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither the session key nor a token, good or bad, is written anywhere."""
+    async with api.session() as http, http.post("/v1/leases", json=WHOLE) as response:
+        key = (await LeaseStream(response).next())["lease"]["key"]
+    async with api.session("BADBAD2.canary-secret") as http, http.get("/query") as response:
+        assert response.status == 401
+    async with api.session() as http, http.post("/v1/leases", json={**WHOLE, "gpus": 1.5}) as response:
+        assert response.status == 400
+    await until(lambda: not api.services.leases.leases())
+
+    captured = capsys.readouterr()
+    written = captured.out + captured.err
+    assert "lease granted" in written
+    for secret in (key, api.client.partition(".")[2], "canary-secret"):
+        assert secret not in written
