@@ -123,8 +123,8 @@ class FakeManager:
 
 def _tls(authority: trustme.CA, expired: bool) -> ssl.SSLContext:
     past = datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)
-    dates = {"not_before": past - datetime.timedelta(days=1), "not_after": past} if expired else {}
-    certificate = authority.issue_cert("127.0.0.1", **dates)
+    begin = past - datetime.timedelta(days=1) if expired else None
+    certificate = authority.issue_cert("127.0.0.1", not_before=begin, not_after=past if expired else None)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     return context

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bitfusion_client import main, reference
+from bitfusion_client import cancelling, helping, main, reference
 from bitfusion_client.catalogue import BY_NAME, ROWS
 from tests.client.conftest import REPOSITORY, Cli
 
@@ -46,10 +46,10 @@ def test_page_by_every_way(cli: Cli) -> None:
 @pytest.mark.parametrize("name", [name for name, row in BY_NAME.items() if not row.built])
 def test_commands_of_a_later_release(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are not listed, say so when used, whatever the arguments, and fail as a usage error."""
-    monkeypatch.setattr(main.cancelling, "enable", lambda: None)
+    monkeypatch.setattr(cancelling, "enable", lambda: None)
 
     assert main.main([name, "--some", "thing"]) == 2
-    assert f"        {BY_NAME[name].title} " not in reference.helping.screen()
+    assert f"        {BY_NAME[name].title} " not in helping.screen()
 
 
 def test_unknown_command(cli: Cli) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from typing import Any
 
 import pytest
 import trustme
@@ -30,7 +31,7 @@ SMI = """\
 
 def test_smi_as_in_the_guide() -> None:
     """The table of the guide, character for character."""
-    reports = {
+    reports: dict[Server, dict[str, Any]] = {
         Server("172.16.31.243"): {"driver_version": "440.64.00", "gpus": [gpu(0, memory_mib=15109)]},
         Server("172.16.31.241"): {"driver_version": "440.64.00", "gpus": []},
     }
