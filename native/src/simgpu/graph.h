@@ -20,6 +20,7 @@ struct GraphNode {
   std::vector<GraphNode*> after;
   Graph* child = nullptr;  // owned
   GraphNode* original = nullptr;  // in the graph this one was cloned from
+  std::vector<void*> param_pointers;  // what cuGraphKernelNodeGetParams answered
   CUgraphNode handle() { return reinterpret_cast<CUgraphNode>(this); }
 };
 
