@@ -5,7 +5,6 @@ The sources come from one pinned, hash-checked source distribution. Run by CMake
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -70,9 +69,7 @@ def build(output: Path, toolchain: str, cmake: str, ninja: str) -> None:
         run([ninja, "-C", str(lc), "crypto"])
         crypto = lc / "crypto/libcrypto.a"
         places = (f"-Dcrypto_INCLUDE_DIR={crt / 'aws-lc/include'}", f"-Dcrypto_STATIC_LIBRARY={crypto}", f"-Dcrypto_LIBRARY={crypto}")
-        configure(
-            cmake, ninja, toolchain, crt / "s2n", s2n, *places, "-DS2N_STACKTRACE=OFF", "-DUNSAFE_TREAT_WARNINGS_AS_ERRORS=OFF"
-        )
+        configure(cmake, ninja, toolchain, crt / "s2n", s2n, *places, "-DS2N_STACKTRACE=OFF", "-DUNSAFE_TREAT_WARNINGS_AS_ERRORS=OFF")
         run([ninja, "-C", str(s2n), "s2n"])
         install(output, {"libcrypto.a": crypto, "libs2n.a": s2n / "lib/libs2n.a"}, (crt / "aws-lc/include", crt / "s2n/api"))
 
@@ -84,12 +81,12 @@ def install(output: Path, archives: dict[str, Path], headers: tuple[Path, ...]) 
         shutil.copytree(header, output / "include", dirs_exist_ok=True)
     for name, archive in archives.items():
         shutil.copy2(archive, output / "lib" / f".{name}")
-        os.replace(output / "lib" / f".{name}", output / "lib" / name)
+        (output / "lib" / f".{name}").replace(output / "lib" / name)
 
 
 def run(command: list[str]) -> None:
     """Run a step quietly; show its output when it fails."""
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    result = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if result.returncode:
         sys.exit(f"building the TLS library failed: {' '.join(command)}\n{result.stdout[-4000:]}")
 

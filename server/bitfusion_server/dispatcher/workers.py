@@ -1,0 +1,120 @@
+"""One worker process: started, given connections, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+_log = structlog.get_logger(__name__)
+
+_READY_WITHIN_S = 30.0
+_STOP_GRACE_S = 0.8
+_TERM_GRACE_S = 0.8
+_LONGEST_MESSAGE = 64 * 1024
+
+
+class WorkerFailed(RuntimeError):
+    """The worker ended before it could serve; the message says why."""
+
+
+class Worker:
+    """The dispatcher's end of one worker. `on_ended` is called once, after the process is gone."""
+
+    def __init__(self, process_id: bytes, on_stats: Callable[[Worker, dict[str, Any]], None], on_ended: Callable[[Worker], None]) -> None:
+        self.process_id = process_id
+        self.pid = 0
+        self.reason = ""
+        self._on_stats = on_stats
+        self._on_ended = on_ended
+        self._process: asyncio.subprocess.Process | None = None
+        self._control: socket.socket | None = None
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ended = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, config: dict[str, Any], uid: int | None) -> None:
+        """Start the process and wait until it serves."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        self._control = ours
+        command = (sys.executable, "-m", "bitfusion_server.worker", str(theirs.fileno()))
+        # The driver shows the worker its session's GPUs only.
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(config["gpus"])}
+        identity: dict[str, Any] = {} if uid is None else {"user": uid, "group": uid, "extra_groups": ()}
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.DEVNULL, pass_fds=(theirs.fileno(),), env=environment, cwd="/", **identity
+            )
+        self.pid = self._process.pid
+        self._tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._reap())]
+        await self._send({"op": "start", **config})
+        try:
+            await asyncio.wait_for(asyncio.shield(self._ready), _READY_WITHIN_S)
+        except TimeoutError as error:
+            await self.stop("the worker did not start in time")
+            raise WorkerFailed("the worker did not start in time") from error
+
+    async def give(self, kind: str, connection: socket.socket) -> None:
+        """Hand it an admitted connection."""
+        await self._send({"op": "connection", "kind": kind}, (connection.fileno(),))
+
+    async def stop(self, reason: str) -> None:
+        """End it, politely first; returns when it is gone."""
+        if self._process is None:
+            return
+        self.reason = self.reason or reason
+        with contextlib.suppress(OSError):  # it has gone already
+            await self._send({"op": "stop", "reason": reason})
+        for grace, end in ((_STOP_GRACE_S, self._process.terminate), (_TERM_GRACE_S, self._process.kill)):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), grace)
+                return
+            with contextlib.suppress(ProcessLookupError):
+                end()
+        await self._ended.wait()
+
+    async def _send(self, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
+        if self._control is None:
+            raise BrokenPipeError("the worker has ended")
+        socket.send_fds(self._control, [json.dumps(message).encode()], list(descriptors))
+
+    async def _receive(self) -> None:
+        assert self._control is not None  # noqa: S101 - started after it was set
+        with contextlib.suppress(OSError):  # as good as its end, which `_reap` reports
+            while data := await asyncio.get_running_loop().sock_recv(self._control, _LONGEST_MESSAGE):
+                self._take(json.loads(data))
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["op"] == "ready" and not self._ready.done():
+            self._ready.set_result(None)
+        elif message["op"] == "stats":
+            self._on_stats(self, {name: value for name, value in message.items() if name != "op"})
+        elif message["op"] == "ended":
+            self.reason = self.reason or str(message["reason"])
+
+    async def _reap(self) -> None:
+        assert self._process is not None  # noqa: S101 - started after it was set
+        code = await self._process.wait()
+        await self._tasks[0]  # its last words
+        self.reason = self.reason or f"the worker ended with status {code}"
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if not self._ready.done():
+            self._ready.set_exception(WorkerFailed(self.reason))
+        self._ended.set()
+        self._on_ended(self)
+
+
+def budget_path(run_dir: Path, session: str) -> Path:
+    """Where a session's memory account lies."""
+    return run_dir / "budgets" / session

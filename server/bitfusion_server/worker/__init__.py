@@ -1,0 +1,1 @@
+"""The worker process: hosts the native executor for one client process. Started by the dispatcher only."""
