@@ -284,7 +284,7 @@ ROWS = (
         device_pointer("srcDevice"),
         value("ByteCount", "size_t"),
         handle("hStream", STREAM),
-        hand=Hand.BOTH,
+        hand=Hand.CLIENT,
         run=Run.WORK,
         per_thread="ptsz@7000",
     ),

@@ -82,10 +82,10 @@ ROWS = (
         handle("handle", MEMORY),
         value("flags", "unsigned long long"),
         scope=Scope.INIT,
-        hand=Hand.CLIENT,
+        hand=Hand.BOTH,
         run=Run.BLOCKING,
     ),
-    call("cuMemUnmap", 10020, ASYNC, device_pointer("ptr"), value("size", "size_t"), scope=Scope.INIT, hand=Hand.CLIENT, run=Run.BLOCKING),
+    call("cuMemUnmap", 10020, ASYNC, device_pointer("ptr"), value("size", "size_t"), scope=Scope.INIT, hand=Hand.BOTH, run=Run.BLOCKING),
     call(
         "cuMemSetAccess",
         10020,

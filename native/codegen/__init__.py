@@ -1,0 +1,1 @@
+"""Writes C++ and documentation from the rows of native/spec."""

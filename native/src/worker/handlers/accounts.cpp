@@ -1,0 +1,58 @@
+#include "worker/handlers/accounts.h"
+
+namespace bitfusion::worker {
+
+void Accounts::add(uint64_t address, uint64_t size, uint32_t device) {
+  std::lock_guard lock(mutex_);
+  ranges_[address] = {size, device};
+}
+
+bool Accounts::remove(uint64_t address) {
+  std::lock_guard lock(mutex_);
+  auto at = ranges_.find(address);
+  if (at == ranges_.end()) return false;
+  budget_.release(at->second.device, at->second.size);
+  ranges_.erase(at);
+  return true;
+}
+
+void Accounts::add_named(uint64_t name, uint64_t size, uint32_t device) {
+  std::lock_guard lock(mutex_);
+  named_[name] = {size, device};
+}
+
+void Accounts::release_named(uint64_t name) {
+  std::lock_guard lock(mutex_);
+  auto at = named_.find(name);
+  if (at == named_.end()) return;
+  at->second.released = true;
+  settle_named(name);
+}
+
+void Accounts::map(uint64_t address, uint64_t name) {
+  std::lock_guard lock(mutex_);
+  auto at = named_.find(name);
+  if (at == named_.end()) return;
+  ++at->second.maps;
+  maps_[address] = name;
+}
+
+void Accounts::unmap(uint64_t address, uint64_t size) {
+  std::lock_guard lock(mutex_);
+  auto at = maps_.lower_bound(address);
+  while (at != maps_.end() && at->first - address < size) {
+    const uint64_t name = at->second;
+    at = maps_.erase(at);
+    --named_.at(name).maps;
+    settle_named(name);
+  }
+}
+
+void Accounts::settle_named(uint64_t name) {
+  auto at = named_.find(name);
+  if (!at->second.released || at->second.maps) return;
+  budget_.release(at->second.device, at->second.size);
+  named_.erase(at);
+}
+
+}  // namespace bitfusion::worker

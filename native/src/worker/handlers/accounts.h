@@ -1,0 +1,49 @@
+// Device memory that the session holds: what each allocation costs the partition, and which addresses it may touch.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+
+#include "worker/budget.h"
+
+namespace bitfusion::worker {
+
+class Accounts {
+ public:
+  explicit Accounts(Budget& budget) : budget_(budget) {}
+
+  // Takes memory from the partition before it is allocated; false: the partition has not that much left.
+  bool reserve(uint32_t device, uint64_t size) { return budget_.reserve(device, size); }
+  void give_back(uint32_t device, uint64_t size) { budget_.release(device, size); }
+
+  // A range that has been allocated from what was reserved.
+  void add(uint64_t address, uint64_t size, uint32_t device);
+  // Forgets the range that begins there and gives its memory back; false: none does.
+  bool remove(uint64_t address);
+
+  // Memory that has a name instead of an address (cuMemCreate). It is given back when it has been released and is mapped nowhere.
+  void add_named(uint64_t name, uint64_t size, uint32_t device);
+  void release_named(uint64_t name);
+  void map(uint64_t address, uint64_t name);
+  void unmap(uint64_t address, uint64_t size);
+
+ private:
+  struct Holding {
+    uint64_t size;
+    uint32_t device;
+    uint32_t maps = 0;
+    bool released = false;
+  };
+
+  void settle_named(uint64_t name);
+
+  Budget& budget_;
+  std::mutex mutex_;
+  std::unordered_map<uint64_t, Holding> ranges_;
+  std::unordered_map<uint64_t, Holding> named_;
+  std::map<uint64_t, uint64_t> maps_;  // name by address
+};
+
+}  // namespace bitfusion::worker

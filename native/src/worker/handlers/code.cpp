@@ -1,0 +1,344 @@
+// Loading device code, and what may be asked about kernels.
+#include <algorithm>
+
+#include "calls/calls.h"
+
+namespace bitfusion::worker::calls {
+namespace {
+
+constexpr uint32_t kMaxLog = 1u << 20;
+constexpr size_t kMaxKernels = 1u << 20;
+
+// The options of one load as the driver takes them: two arrays, log buffers included.
+class Options {
+ public:
+  Options(wire::Bytes plain, const LoadRequest& request)
+      : info_(std::min(request.info_log_size, kMaxLog)), error_(std::min(request.error_log_size, kMaxLog)) {
+    wire::Reader in(plain);
+    while (in.left() >= sizeof(LoadOption)) add(in.get<LoadOption>());
+    add_log(info_, CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES);
+    add_log(error_, CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
+  }
+
+  unsigned count() const { return static_cast<unsigned>(keys_.size()); }
+  CUjit_option* keys() { return keys_.data(); }
+  void** values() { return values_.data(); }
+  std::string_view info() const { return text(info_); }
+  std::string_view error() const { return text(error_); }
+
+ private:
+  // Options whose value is an address would let the client write into this process.
+  static bool plain(uint32_t option) {
+    switch (option) {
+      case CU_JIT_MAX_REGISTERS:
+      case CU_JIT_THREADS_PER_BLOCK:
+      case CU_JIT_OPTIMIZATION_LEVEL:
+      case CU_JIT_TARGET_FROM_CUCONTEXT:
+      case CU_JIT_TARGET:
+      case CU_JIT_FALLBACK_STRATEGY:
+      case CU_JIT_GENERATE_DEBUG_INFO:
+      case CU_JIT_LOG_VERBOSE:
+      case CU_JIT_GENERATE_LINE_INFO:
+      case CU_JIT_CACHE_MODE:
+      case CU_JIT_POSITION_INDEPENDENT_CODE:
+      case CU_JIT_MIN_CTA_PER_SM:
+      case CU_JIT_MAX_THREADS_PER_BLOCK:
+      case CU_JIT_OVERRIDE_DIRECTIVE_VALUES: return true;
+      default: return false;
+    }
+  }
+  void add(const LoadOption& option) {
+    if (plain(option.option)) push(static_cast<CUjit_option>(option.option), reinterpret_cast<void*>(option.value));
+  }
+  void add_log(std::vector<char>& log, CUjit_option buffer, CUjit_option size) {
+    if (log.empty()) return;
+    push(buffer, log.data());
+    push(size, reinterpret_cast<void*>(log.size()));
+  }
+  void push(CUjit_option key, void* value) {
+    keys_.push_back(key);
+    values_.push_back(value);
+  }
+  static std::string_view text(const std::vector<char>& log) {
+    return {log.data(), static_cast<size_t>(std::find(log.begin(), log.end(), '\0') - log.begin())};
+  }
+
+  std::vector<char> info_, error_;
+  std::vector<CUjit_option> keys_;
+  std::vector<void*> values_;
+};
+
+CUresult load_image(State& state, bool as_library, const void* image, Options& options, CodeSet* set) {
+  if (!as_library) return state.cuda.cuModuleLoadDataEx(&set->module, image, options.count(), options.keys(), options.values());
+  if (!state.cuda.cuLibraryLoadData) return CUDA_ERROR_NOT_SUPPORTED;
+  return state.cuda.cuLibraryLoadData(&set->library, image, options.keys(), options.values(), options.count(), nullptr, nullptr, 0);
+}
+
+// Parameter layout; false: the driver is too old to say.
+bool read_layout(State& state, Function* function, std::vector<uint32_t>* sizes) {
+  const auto info = [&](size_t i, size_t* offset, size_t* size) {
+    if (function->is_kernel) return state.cuda.cuKernelGetParamInfo(reinterpret_cast<CUkernel>(function->handle), i, offset, size);
+    return state.cuda.cuFuncGetParamInfo(function->handle, i, offset, size);
+  };
+  if (function->is_kernel ? !state.cuda.cuKernelGetParamInfo : !state.cuda.cuFuncGetParamInfo) return false;
+  size_t offset, size;
+  for (size_t i = 0; info(i, &offset, &size) == CUDA_SUCCESS; ++i) {
+    function->offsets.push_back(static_cast<uint32_t>(offset));
+    sizes->push_back(static_cast<uint32_t>(size));
+    function->parameter_bytes = std::max(function->parameter_bytes, static_cast<uint32_t>(offset + size));
+  }
+  return true;
+}
+
+CUresult put_function(Call& call, uint64_t set_name, CodeSet* set, CUfunction handle, bool is_kernel, std::string_view name) {
+  State& state = state_of(call);
+  Function function{set_name, handle, is_kernel, 0, {}};
+  std::vector<uint32_t> sizes;
+  if (!read_layout(state, &function, &sizes)) return CUDA_ERROR_NOT_SUPPORTED;
+  const std::vector<uint32_t> offsets = function.offsets;
+  const uint32_t number = state.add_function(std::move(function));
+  set->functions.push_back(number);
+  call.reply.put(number);
+  call.reply.put(static_cast<uint32_t>(sizes.size()));
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    call.reply.put(offsets[i]);
+    call.reply.put(sizes[i]);
+  }
+  call.reply.text(name);
+  return CUDA_SUCCESS;
+}
+
+// All kernels of a set, where the driver lists them.
+bool list_kernels(State& state, const CodeSet& set, std::vector<CUfunction>* kernels) {
+  unsigned count = 0;
+  if (set.library) {
+    if (!state.cuda.cuLibraryEnumerateKernels || !state.cuda.cuKernelGetName) return false;
+    if (state.cuda.cuLibraryGetKernelCount(&count, set.library) != CUDA_SUCCESS || count > kMaxKernels) return false;
+    kernels->resize(count);
+    return !count || state.cuda.cuLibraryEnumerateKernels(reinterpret_cast<CUkernel*>(kernels->data()), count, set.library) == CUDA_SUCCESS;
+  }
+  if (!state.cuda.cuModuleEnumerateFunctions || !state.cuda.cuFuncGetName) return false;
+  if (state.cuda.cuModuleGetFunctionCount(&count, set.module) != CUDA_SUCCESS || count > kMaxKernels) return false;
+  kernels->resize(count);
+  return !count || state.cuda.cuModuleEnumerateFunctions(kernels->data(), count, set.module) == CUDA_SUCCESS;
+}
+
+const char* name_of(State& state, CUfunction handle, bool is_kernel) {
+  const char* name = nullptr;
+  const CUresult status =
+      is_kernel ? state.cuda.cuKernelGetName(&name, reinterpret_cast<CUkernel>(handle)) : state.cuda.cuFuncGetName(&name, handle);
+  return status == CUDA_SUCCESS ? name : nullptr;
+}
+
+void put_kernels(Call& call, uint64_t set_name, CodeSet* set) {
+  State& state = state_of(call);
+  std::vector<CUfunction> kernels;
+  const bool is_kernel = set->library != nullptr;
+  bool complete = list_kernels(state, *set, &kernels);
+  std::vector<std::pair<CUfunction, std::string>> named;
+  for (CUfunction kernel : kernels) {
+    const char* name = name_of(state, kernel, is_kernel);
+    if (name) named.emplace_back(kernel, name);
+    else complete = false;
+  }
+  call.reply.put<uint32_t>(complete);
+  call.reply.put(static_cast<uint32_t>(named.size()));
+  for (const auto& [kernel, name] : named) put_function(call, set_name, set, kernel, is_kernel, name);
+}
+
+void put_outcome(Call& call, LoadOutcome outcome, const Options& options) {
+  call.reply.put(static_cast<uint32_t>(outcome));
+  call.reply.text(options.info());
+  call.reply.text(options.error());
+}
+
+// A kernel's own handle, or the function it is in the frame's context.
+CUresult as_function(State& state, const Function& function, CUfunction* out) {
+  if (function.is_kernel) return state.cuda.cuKernelGetFunction(out, reinterpret_cast<CUkernel>(function.handle));
+  *out = function.handle;
+  return CUDA_SUCCESS;
+}
+
+CUresult find(Call& call, uint32_t number, const Function** function) {
+  *function = state_of(call).function(number);
+  return *function ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
+
+}  // namespace
+
+CUresult ModuleLoad(Call& call, uint64_t name, LoadRequest request, wire::Bytes plain_options, wire::Bytes image) {
+  State& state = state_of(call);
+  Options options(plain_options, request);
+  std::vector<std::byte> cached;
+  if (request.has_image) {
+    state.images.store(image);
+    cached.assign(image.begin(), image.end());
+  } else if (!state.images.load(request.hash, request.size, &cached)) {
+    put_outcome(call, LoadOutcome::kNeedImage, options);
+    return CUDA_SUCCESS;
+  }
+  cached.resize(cached.size() + 1);  // PTX is text; whatever it is, it must end
+  CodeSet set;
+  const CUresult status = load_image(state, request.as_library, cached.data(), options, &set);
+  put_outcome(call, LoadOutcome::kLoaded, options);
+  if (status != CUDA_SUCCESS) return status;
+  put_kernels(call, name, &set);
+  state.add_code_set(name, std::move(set));
+  return CUDA_SUCCESS;
+}
+
+CUresult ModuleUnload(Call& call, uint64_t name) {
+  State& state = state_of(call);
+  CodeSet* set = state.code_set(name);
+  if (!set) return CUDA_ERROR_INVALID_HANDLE;
+  const CodeSet gone = *set;
+  state.remove_code_set(name);
+  return gone.library ? state.cuda.cuLibraryUnload(gone.library) : state.cuda.cuModuleUnload(gone.module);
+}
+
+CUresult ModuleGlobal(Call& call, uint64_t name, const std::string& variable, uint64_t* address, uint64_t* size) {
+  State& state = state_of(call);
+  CodeSet* set = state.code_set(name);
+  if (!set) return CUDA_ERROR_INVALID_HANDLE;
+  CUdeviceptr base = 0;
+  size_t bytes = 0;
+  const CUresult status = set->library ? state.cuda.cuLibraryGetGlobal(&base, &bytes, set->library, variable.c_str())
+                                       : state.cuda.cuModuleGetGlobal_v2(&base, &bytes, set->module, variable.c_str());
+  *address = base;
+  *size = bytes;
+  return status;
+}
+
+CUresult FunctionFind(Call& call, uint64_t name, const std::string& function) {
+  State& state = state_of(call);
+  CodeSet* set = state.code_set(name);
+  if (!set) return CUDA_ERROR_INVALID_HANDLE;
+  CUfunction handle = nullptr;
+  const bool is_kernel = set->library != nullptr;
+  const CUresult status = is_kernel ? state.cuda.cuLibraryGetKernel(reinterpret_cast<CUkernel*>(&handle), set->library, function.c_str())
+                                    : state.cuda.cuModuleGetFunction(&handle, set->module, function.c_str());
+  return status == CUDA_SUCCESS ? put_function(call, name, set, handle, is_kernel, function) : status;
+}
+
+CUresult FunctionAttributes(Call& call, uint32_t number, int device, FunctionTable* table) {
+  State& state = state_of(call);
+  const Function* function;
+  if (CUresult error = find(call, number, &function)) return error;
+  for (int i = 0; i < CU_FUNC_ATTRIBUTE_MAX && i < static_cast<int>(FunctionTable::kCount); ++i) {
+    const auto attribute = static_cast<CUfunction_attribute>(i);
+    int value = -1;
+    const CUresult status =
+        function->is_kernel ? state.cuda.cuKernelGetAttribute(&value, attribute, reinterpret_cast<CUkernel>(function->handle), device)
+                            : state.cuda.cuFuncGetAttribute(&value, attribute, function->handle);
+    if (i == 0 && status != CUDA_SUCCESS) return status;
+    table->attributes[i] = status == CUDA_SUCCESS ? value : -1;
+  }
+  return CUDA_SUCCESS;
+}
+
+CUresult FunctionSetAttribute(Call& call, uint32_t number, int attribute, int setting, int device) {
+  State& state = state_of(call);
+  const Function* function;
+  if (CUresult error = find(call, number, &function)) return error;
+  const auto which = static_cast<CUfunction_attribute>(attribute);
+  if (function->is_kernel) return state.cuda.cuKernelSetAttribute(which, setting, reinterpret_cast<CUkernel>(function->handle), device);
+  return state.cuda.cuFuncSetAttribute(function->handle, which, setting);
+}
+
+CUresult FunctionSetCacheConfig(Call& call, uint32_t number, int config, int device) {
+  State& state = state_of(call);
+  const Function* function;
+  if (CUresult error = find(call, number, &function)) return error;
+  const auto wanted = static_cast<CUfunc_cache>(config);
+  if (function->is_kernel) return state.cuda.cuKernelSetCacheConfig(reinterpret_cast<CUkernel>(function->handle), wanted, device);
+  return state.cuda.cuFuncSetCacheConfig(function->handle, wanted);
+}
+
+CUresult OccupancyBlocks(Call& call, uint32_t number, int block_size, uint64_t dynamic, uint32_t flags, int* blocks) {
+  State& state = state_of(call);
+  const Function* function;
+  CUfunction handle;
+  if (CUresult error = find(call, number, &function)) return error;
+  if (CUresult error = as_function(state, *function, &handle)) return error;
+  return state.cuda.cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(blocks, handle, block_size, dynamic, flags);
+}
+
+CUresult OccupancyDynamicMemory(Call& call, uint32_t number, int blocks, int block_size, uint64_t* bytes) {
+  State& state = state_of(call);
+  const Function* function;
+  CUfunction handle;
+  if (CUresult error = find(call, number, &function)) return error;
+  if (CUresult error = as_function(state, *function, &handle)) return error;
+  size_t room = 0;
+  const CUresult status = state.cuda.cuOccupancyAvailableDynamicSMemPerBlock(&room, handle, blocks, block_size);
+  *bytes = room;
+  return status;
+}
+
+namespace {
+
+std::vector<CUlaunchAttribute> read_attributes(wire::Bytes bytes) {
+  std::vector<CUlaunchAttribute> attributes(bytes.size() / sizeof(CUlaunchAttribute));
+  if (!attributes.empty()) std::memcpy(attributes.data(), bytes.data(), attributes.size() * sizeof(CUlaunchAttribute));
+  // Those that hold handles would be read as pointers by the driver; the client never sends them.
+  for (const CUlaunchAttribute& attribute : attributes) {
+    if (attribute.id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT || attribute.id == CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT ||
+        attribute.id == CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE) {
+      throw BadFrame{"a launch attribute that holds a handle"};
+    }
+  }
+  return attributes;
+}
+
+CUlaunchConfig config_of(const LaunchShape& shape, CUstream stream, std::vector<CUlaunchAttribute>& attributes) {
+  CUlaunchConfig config = {};
+  config.gridDimX = shape.grid[0];
+  config.gridDimY = shape.grid[1];
+  config.gridDimZ = shape.grid[2];
+  config.blockDimX = shape.block[0];
+  config.blockDimY = shape.block[1];
+  config.blockDimZ = shape.block[2];
+  config.sharedMemBytes = shape.shared_bytes;
+  config.hStream = stream;
+  config.attrs = attributes.data();
+  config.numAttrs = static_cast<unsigned>(attributes.size());
+  return config;
+}
+
+}  // namespace
+
+CUresult OccupancyClusters(Call& call, uint32_t number, LaunchShape shape, wire::Bytes bytes, uint32_t largest, int* answer) {
+  State& state = state_of(call);
+  const Function* function;
+  CUfunction handle;
+  if (CUresult error = find(call, number, &function)) return error;
+  if (CUresult error = as_function(state, *function, &handle)) return error;
+  auto attributes = read_attributes(bytes);
+  const CUlaunchConfig config = config_of(shape, nullptr, attributes);
+  const auto ask = largest ? state.cuda.cuOccupancyMaxPotentialClusterSize : state.cuda.cuOccupancyMaxActiveClusters;
+  return ask ? ask(answer, handle, &config) : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+CUresult Launch(Call& call, CUstream stream, uint32_t number, LaunchShape shape, wire::Bytes bytes, wire::Bytes parameters) {
+  State& state = state_of(call);
+  const Function* function;
+  if (CUresult error = find(call, number, &function)) return error;
+  if (parameters.size() < function->parameter_bytes) throw BadFrame{"Launch: fewer parameter bytes than the kernel has"};
+  constexpr size_t kMaxParameters = 4096;
+  void* each[kMaxParameters];
+  if (function->offsets.size() > kMaxParameters) return CUDA_ERROR_INVALID_VALUE;
+  for (size_t i = 0; i < function->offsets.size(); ++i) each[i] = const_cast<std::byte*>(parameters.data()) + function->offsets[i];
+  const auto& [gx, gy, gz] = shape.grid;
+  const auto& [bx, by, bz] = shape.block;
+  if (shape.cooperative) {
+    return state.cuda.cuLaunchCooperativeKernel(function->handle, gx, gy, gz, bx, by, bz, shape.shared_bytes, stream, each);
+  }
+  if (bytes.empty()) {
+    return state.cuda.cuLaunchKernel(function->handle, gx, gy, gz, bx, by, bz, shape.shared_bytes, stream, each, nullptr);
+  }
+  auto attributes = read_attributes(bytes);
+  const CUlaunchConfig config = config_of(shape, stream, attributes);
+  return state.cuda.cuLaunchKernelEx ? state.cuda.cuLaunchKernelEx(&config, function->handle, each, nullptr) : CUDA_ERROR_NOT_SUPPORTED;
+}
+
+}  // namespace bitfusion::worker::calls

@@ -1,0 +1,57 @@
+// Pieces that generated handlers decode frames with. All counts come from the network.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "worker/handlers/state.h"
+
+namespace bitfusion::worker {
+
+// Frames that allocate or free device memory share this key: an allocation must see what earlier frames have freed.
+constexpr uint64_t kMemoryKey = 1;
+
+// A structure that may be absent.
+template <typename T>
+class Optional {
+ public:
+  explicit Optional(wire::Reader& args) {
+    if (args.get<uint32_t>()) value_ = args.get<T>();
+  }
+  const T* get() const { return value_ ? &*value_ : nullptr; }
+  T* get() { return value_ ? &*value_ : nullptr; }
+
+ private:
+  std::optional<T> value_;
+};
+
+template <typename T>
+std::vector<T> read_array(wire::Reader& args) {
+  const size_t count = args.get<uint32_t>();
+  const auto raw = args.bytes(count * sizeof(T));
+  std::vector<T> values(raw.size() / sizeof(T));
+  if (!values.empty()) std::memcpy(values.data(), raw.data(), raw.size());
+  return values;
+}
+
+// Room for results, as many as the client has asked for.
+template <typename T>
+std::vector<T> room_for(wire::Reader& args) {
+  const size_t count = args.get<uint32_t>();
+  if (count > wire::kMaxFrame / sizeof(T)) throw BadFrame{"more results asked for than a reply holds"};
+  return std::vector<T>(count);
+}
+
+template <typename T>
+bool find_all(State& state, const std::vector<uint64_t>& names, Handle kind, std::vector<T>* objects) {
+  for (uint64_t name : names) {
+    T object;
+    if (!state.objects.find(name, kind, &object)) return false;
+    objects->push_back(object);
+  }
+  return true;
+}
+
+std::span<const Row> generated_rows();
+
+}  // namespace bitfusion::worker

@@ -1,0 +1,137 @@
+// Device memory within the partition.
+#include <algorithm>
+
+#include "calls/calls.h"
+
+namespace bitfusion::worker::calls {
+namespace {
+
+// Takes `size` from the partition, allocates, and puts either the range or the size back into the books.
+template <typename Allocate>
+CUresult allocate(Call& call, uint32_t device, size_t size, CUdeviceptr* address, Allocate make) {
+  State& state = state_of(call);
+  if (!state.accounts.reserve(device, size)) return CUDA_ERROR_OUT_OF_MEMORY;
+  const CUresult status = make();
+  if (status == CUDA_SUCCESS) state.accounts.add(*address, size, device);
+  else state.accounts.give_back(device, size);
+  return status;
+}
+
+}  // namespace
+
+CUresult cuMemAlloc_v2(Call& call, CUdeviceptr* out, size_t size) {
+  State& state = state_of(call);
+  return allocate(call, state.device_of(call.header), size, out, [&] { return state.cuda.cuMemAlloc_v2(out, size); });
+}
+
+CUresult cuMemFree_v2(Call& call, CUdeviceptr address) {
+  State& state = state_of(call);
+  const CUresult status = state.cuda.cuMemFree_v2(address);
+  if (status == CUDA_SUCCESS) state.accounts.remove(address);
+  return status;
+}
+
+CUresult cuMemGetInfo_v2(Call& call, size_t* free, size_t* total) {
+  State& state = state_of(call);
+  if (CUresult error = state.cuda.cuMemGetInfo_v2(free, total)) return error;
+  const Budget& budget = state.executor.budget();
+  if (!budget.limit()) return CUDA_SUCCESS;
+  *total = std::min<size_t>(*total, budget.limit());
+  const uint64_t used = std::min<uint64_t>(budget.used(state.device_of(call.header)), *total);
+  *free = std::min<size_t>(*free, *total - used);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemAllocFromPoolAsync(Call& call, CUdeviceptr* out, size_t size, CUmemoryPool pool, CUstream stream) {
+  State& state = state_of(call);
+  return allocate(call, state.device_of(call.header), size, out,
+                  [&] { return state.cuda.cuMemAllocFromPoolAsync(out, size, pool, stream); });
+}
+
+CUresult cuMemFreeAsync(Call& call, CUdeviceptr address, CUstream stream) {
+  State& state = state_of(call);
+  const CUresult status = state.cuda.cuMemFreeAsync(address, stream);
+  if (status == CUDA_SUCCESS) state.accounts.remove(address);
+  return status;
+}
+
+CUresult cuMemCreate(Call& call, uint64_t name, size_t size, const CUmemAllocationProp* property, unsigned long long flags) {
+  State& state = state_of(call);
+  if (!property || property->location.type != CU_MEM_LOCATION_TYPE_DEVICE || property->requestedHandleTypes) return CUDA_ERROR_INVALID_VALUE;
+  const auto device = static_cast<uint32_t>(property->location.id);
+  if (device >= Budget::kMaxGpus) return CUDA_ERROR_INVALID_DEVICE;
+  if (!state.accounts.reserve(device, size)) return CUDA_ERROR_OUT_OF_MEMORY;
+  CUmemAllocationProp plain = *property;
+  plain.win32HandleMetaData = nullptr;
+  CUmemGenericAllocationHandle memory = 0;
+  const CUresult status = state.cuda.cuMemCreate(&memory, size, &plain, flags);
+  if (status != CUDA_SUCCESS) {
+    state.accounts.give_back(device, size);
+    return status;
+  }
+  state.objects.add(name, Handle::kMemory, memory);
+  state.accounts.add_named(name, size, device);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemRelease(Call& call, uint64_t name) {
+  State& state = state_of(call);
+  CUmemGenericAllocationHandle memory;
+  if (!state.objects.find(name, Handle::kMemory, &memory)) return CUDA_ERROR_INVALID_VALUE;
+  state.objects.remove(name, Handle::kMemory);
+  const CUresult status = state.cuda.cuMemRelease(memory);
+  state.accounts.release_named(name);
+  return status;
+}
+
+CUresult cuMemMap(Call& call, CUdeviceptr address, size_t size, size_t offset, uint64_t name, unsigned long long flags) {
+  State& state = state_of(call);
+  CUmemGenericAllocationHandle memory;
+  if (!state.objects.find(name, Handle::kMemory, &memory)) return CUDA_ERROR_INVALID_VALUE;
+  const CUresult status = state.cuda.cuMemMap(address, size, offset, memory, flags);
+  if (status == CUDA_SUCCESS) state.accounts.map(address, name);
+  return status;
+}
+
+CUresult cuMemUnmap(Call& call, CUdeviceptr address, size_t size) {
+  State& state = state_of(call);
+  const CUresult status = state.cuda.cuMemUnmap(address, size);
+  if (status == CUDA_SUCCESS) state.accounts.unmap(address, size);
+  return status;
+}
+
+CUresult Copy3D(Call& call, CUstream stream, CopyBox box) {
+  CUDA_MEMCPY3D copy = {};
+  copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.srcDevice = box.source;
+  copy.srcPitch = box.source_pitch;
+  copy.srcHeight = std::max(box.source_height, box.height);
+  copy.dstMemoryType = CU_MEMORYTYPE_DEVICE;
+  copy.dstDevice = box.destination;
+  copy.dstPitch = box.destination_pitch;
+  copy.dstHeight = std::max(box.destination_height, box.height);
+  copy.WidthInBytes = box.width;
+  copy.Height = box.height;
+  copy.Depth = box.depth;
+  return state_of(call).cuda.cuMemcpy3DAsync_v2(&copy, stream);
+}
+
+CUresult PoolDefault(Call& call, uint64_t name, int device) {
+  State& state = state_of(call);
+  if (!state.cuda.cuDeviceGetDefaultMemPool) return CUDA_ERROR_NOT_SUPPORTED;
+  CUmemoryPool pool = nullptr;
+  const CUresult status = state.cuda.cuDeviceGetDefaultMemPool(&pool, device);
+  if (status == CUDA_SUCCESS) state.objects.add(name, Handle::kPool, pool);
+  return status;
+}
+
+CUresult PoolGet(Call& call, CUmemoryPool pool, int attribute, uint64_t* result) {
+  *result = 0;
+  return state_of(call).cuda.cuMemPoolGetAttribute(pool, static_cast<CUmemPool_attribute>(attribute), result);
+}
+
+CUresult PoolSet(Call& call, CUmemoryPool pool, int attribute, uint64_t setting) {
+  return state_of(call).cuda.cuMemPoolSetAttribute(pool, static_cast<CUmemPool_attribute>(attribute), &setting);
+}
+
+}  // namespace bitfusion::worker::calls

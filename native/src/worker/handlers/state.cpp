@@ -1,0 +1,128 @@
+#include "worker/handlers/state.h"
+
+#include <cstdlib>
+#include <stdexcept>
+
+#include "bitfusion/env.h"
+
+namespace bitfusion::worker {
+namespace {
+
+// Tags of default streams in names, beyond those of handles; native/src/interposer/check.cpp writes them.
+constexpr uint64_t kLegacyStream = 61, kPerThreadStream = 62;
+
+std::string uuid_text(const CUuuid& uuid) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text = "GPU-";
+  for (int i = 0; i < 16; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    const auto byte = static_cast<uint8_t>(uuid.bytes[i]);
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
+void require(bool ok, const char* what) {
+  if (!ok) throw std::runtime_error(std::string("the server's driver ") + what);
+}
+
+}  // namespace
+
+State::State(Executor& executor_, const SessionConfig& config_, void* driver)
+    : executor(executor_), config(config_), accounts(executor_.budget()), images(config_.cache), nvml(env::nvml_library(), config_.gpus, executor_.budget()) {
+  load(driver, &cuda);
+  start_driver();
+  check_devices();
+}
+
+State::~State() {
+  // The process ends with the session and takes everything else along; what waits inside the driver must not keep it.
+}
+
+// The lease's GPUs and no others, in the client's order.
+void State::start_driver() {
+  std::string visible;
+  for (const std::string& gpu : config.gpus) visible += (visible.empty() ? "" : ",") + gpu;
+  if (!visible.empty()) setenv("CUDA_VISIBLE_DEVICES", visible.c_str(), 1);
+  require(cuda.cuInit && cuda.cuDeviceGetCount && cuda.cuDeviceGetUuid_v2, "lacks the calls of CUDA 11.4");
+  const CUresult status = cuda.cuInit(0);
+  if (status != CUDA_SUCCESS) throw std::runtime_error("cuInit on the server answers " + std::to_string(status));
+}
+
+void State::check_devices() {
+  if (config.gpus.empty()) return;
+  int count = 0;
+  require(cuda.cuDeviceGetCount(&count) == CUDA_SUCCESS, "does not count its devices");
+  for (size_t i = 0; i < config.gpus.size(); ++i) {
+    CUuuid uuid = {};
+    const bool there = static_cast<int>(i) < count && cuda.cuDeviceGetUuid_v2(&uuid, static_cast<CUdevice>(i)) == CUDA_SUCCESS;
+    if (!there || uuid_text(uuid) != config.gpus[i]) throw std::runtime_error("leased GPU " + config.gpus[i] + " is not visible to the worker");
+  }
+}
+
+bool State::find_stream(const wire::FrameHeader&, uint64_t name, CUstream* stream) {
+  switch (name >> 52) {
+    case kLegacyStream: *stream = CU_STREAM_LEGACY; return true;
+    case kPerThreadStream: *stream = per_thread_stream(name); return *stream != nullptr;
+    default: return objects.find(name, Handle::kStream, stream);
+  }
+}
+
+// Worker threads are not the client's threads: each of those gets a stream of its own in each context.
+CUstream State::per_thread_stream(uint64_t name) {
+  std::lock_guard lock(mutex_);
+  CUstream& stream = per_thread_[name];
+  if (!stream && cuda.cuStreamCreate(&stream, CU_STREAM_DEFAULT) != CUDA_SUCCESS) stream = nullptr;
+  return stream;
+}
+
+const Function* State::function(uint32_t number) const {
+  std::shared_lock lock(mutex_);
+  return number - 1 < functions_.size() ? functions_[number - 1].get() : nullptr;
+}
+
+uint32_t State::add_function(Function function) {
+  std::lock_guard lock(mutex_);
+  functions_.push_back(std::make_unique<Function>(std::move(function)));
+  return static_cast<uint32_t>(functions_.size());
+}
+
+CodeSet* State::code_set(uint64_t name) {
+  std::shared_lock lock(mutex_);
+  auto at = code_sets_.find(name);
+  return at == code_sets_.end() ? nullptr : &at->second;
+}
+
+void State::add_code_set(uint64_t name, CodeSet set) {
+  std::lock_guard lock(mutex_);
+  code_sets_[name] = std::move(set);
+}
+
+// Numbers of its kernels are not given out again.
+void State::remove_code_set(uint64_t name) {
+  std::lock_guard lock(mutex_);
+  auto at = code_sets_.find(name);
+  if (at == code_sets_.end()) return;
+  for (uint32_t number : at->second.functions) functions_[number - 1].reset();
+  code_sets_.erase(at);
+}
+
+uint32_t State::device_of(const wire::FrameHeader& header) const {
+  std::shared_lock lock(mutex_);
+  auto at = context_devices_.find(header.context);
+  return at == context_devices_.end() ? 0 : static_cast<uint32_t>(at->second);
+}
+
+void State::note_context(uint64_t name, int device) {
+  std::lock_guard lock(mutex_);
+  context_devices_[name] = device;
+}
+
+void State::forget_context(uint64_t name) {
+  std::lock_guard lock(mutex_);
+  context_devices_.erase(name);
+  std::erase_if(per_thread_, [name](const auto& entry) { return ((entry.first ^ name) & 0xFFFFFFF) == 0; });
+}
+
+}  // namespace bitfusion::worker

@@ -1,0 +1,78 @@
+// What the handlers of one session keep.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "bitfusion/product.h"
+#include "calls/cuda_driver.h"
+#include "worker/executor.h"
+#include "worker/handlers/accounts.h"
+#include "worker/handlers/image_cache.h"
+#include "worker/handlers/nvml/server.h"
+#include "worker/handlers/objects.h"
+
+namespace bitfusion::worker {
+
+// A kernel by the number that launches name.
+struct Function {
+  uint64_t library;       // name of its set
+  CUfunction handle;      // a CUkernel in disguise when it comes from a library
+  bool is_kernel;
+  uint32_t parameter_bytes;
+  std::vector<uint32_t> offsets;
+};
+
+// A module or a library of the driver.
+struct CodeSet {
+  CUmodule module = nullptr;
+  CUlibrary library = nullptr;
+  std::vector<uint32_t> functions;
+};
+
+class State {
+ public:
+  State(Executor& executor, const SessionConfig& config, void* driver);
+  ~State();
+
+  bool find_stream(const wire::FrameHeader& header, uint64_t name, CUstream* stream);
+  // Null for a number that no kernel has (any more). Kernels stay where they are until the session ends.
+  const Function* function(uint32_t number) const;
+  uint32_t add_function(Function function);
+  CodeSet* code_set(uint64_t name);
+  void add_code_set(uint64_t name, CodeSet set);
+  void remove_code_set(uint64_t name);
+  // The client's ordinal of the frame's context.
+  uint32_t device_of(const wire::FrameHeader& header) const;
+
+  Executor& executor;
+  const SessionConfig config;
+  CudaDriver cuda;
+  Objects objects;
+  Accounts accounts;
+  ImageCache images;
+  nvml::Server nvml;
+
+  // Devices of contexts, by the context's name.
+  void note_context(uint64_t name, int device);
+  void forget_context(uint64_t name);
+
+ private:
+  void start_driver();
+  void check_devices();
+  CUstream per_thread_stream(uint64_t name);
+
+  mutable std::shared_mutex mutex_;
+  std::vector<std::unique_ptr<Function>> functions_;  // by number, from 1
+  std::unordered_map<uint64_t, CodeSet> code_sets_;
+  std::unordered_map<uint64_t, int> context_devices_;
+  std::unordered_map<uint64_t, CUstream> per_thread_;
+};
+
+inline State& state_of(Call& call) { return *static_cast<State*>(call.session); }
+
+}  // namespace bitfusion::worker
