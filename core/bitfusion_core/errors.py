@@ -128,7 +128,7 @@ class Conflict(BitfusionError):
 
 class TooManyRequests(BitfusionError):
     code = "too_many_requests"
-    title = "Too many failed attempts from this address"
+    title = "Too many failed attempts with this token"
     hint = "Wait a minute, then try again with the right token."
     http_status = 429
     exit_code = 11

@@ -60,16 +60,19 @@ class Authenticator:
     async def authenticate(self, authorization: str, address: str) -> Principal:
         """The caller behind `Bearer <token>` or the bare token."""
         now = self._wall_clock()
-        wait_s = self._limiter.retry_after_s(address, now)
+        text = _token_text(authorization)
+        # By token as well: who guesses at one token must not lock out others behind the same address.
+        guesser = f"{address} {text.partition('.')[0]}"
+        wait_s = self._limiter.retry_after_s(guesser, now)
         if wait_s > 0:
             raise TooManyRequests(retry_after_s=math.ceil(wait_s))
         try:
-            token = await tokens.verify(self._store, _token_text(authorization), now)
+            token = await tokens.verify(self._store, text, now)
         except Unauthenticated as error:
-            self._limiter.failed(address, now)
+            self._limiter.failed(guesser, now)
             _log.warning("authentication failed", address=address, reason=error.code)
             raise
-        self._limiter.succeeded(address)
+        self._limiter.succeeded(guesser)
         return Principal(token.id, token.role)
 
     async def check_client(self, principal: Principal, client_id: str) -> None:

@@ -78,21 +78,23 @@ async def test_expired_token_says_when(store: Store) -> None:
 
 
 async def test_guessing_is_slowed_down(store: Store) -> None:
-    """After some failures an address waits, even with a good token; others do not."""
+    """After some failures whoever guesses at a token waits, even if right in the end; nobody else does."""
     new = await tokens.issue(store, Role.CLIENT, "", NOW, 365)
+    neighbour = await tokens.issue(store, Role.CLIENT, "", NOW, 365)
     guarded = authenticator(store)
     for _ in range(3):
         with pytest.raises(Unauthenticated):
-            await guarded.authenticate("guess", "10.0.0.9")
+            await guarded.authenticate(f"{new.token.id}.guess", "10.0.0.9")
 
     with pytest.raises(TooManyRequests):
         await guarded.authenticate(new.text, "10.0.0.9")
     await guarded.authenticate(new.text, "10.0.0.10")
+    await guarded.authenticate(neighbour.text, "10.0.0.9")
 
 
 def test_limiter_forgets() -> None:
     """The window slides, and the memory is bounded."""
-    limiter = FailureLimiter(failures=2, window_s=10.0, addresses=2)
+    limiter = FailureLimiter(failures=2, window_s=10.0, guessers=2)
     for now in (0.0, 4.0):
         limiter.failed("a", now)
 
