@@ -62,11 +62,11 @@ class Queue:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One round: who starts, who gave up waiting, who can never start, and what the others are told."""
+    """One round: who starts, who gave up waiting and for what, who can never start, and what the others are told."""
 
     queue: Queue
     granted: tuple[tuple[Entry, Placement], ...] = ()
-    timed_out: tuple[Entry, ...] = ()
+    timed_out: tuple[tuple[Entry, str], ...] = ()
     refused: tuple[tuple[Entry, Never], ...] = ()
     waiting: Mapping[str, Status] = field(default_factory=dict)
 
@@ -86,7 +86,7 @@ def join(queue: Queue, entry: Entry, inventory: Inventory, now: float) -> Outcom
     if isinstance(decision, Never):
         return Outcome(queue, refused=((entry, decision),))
     if entry.deadline <= now:
-        return Outcome(queue, timed_out=(entry,))
+        return Outcome(queue, timed_out=((entry, decision.reason),))
     return Outcome(queue.joined(entry), waiting={entry.id: Status(len(queue.entries) + 1, decision.reason)})
 
 
@@ -98,7 +98,7 @@ class _Round:
         self._inventory = inventory
         self._now = now
         self._granted: list[tuple[Entry, Placement]] = []
-        self._timed_out: list[Entry] = []
+        self._timed_out: list[tuple[Entry, str]] = []
         self._refused: list[tuple[Entry, Never]] = []
         self._waiting: list[tuple[Entry, str]] = []
         self._reserved_for = ""
@@ -125,7 +125,7 @@ class _Round:
             self._granted.append((entry, decision))
             self._inventory = self._inventory.charged(decision.gpus)
         elif entry.deadline <= self._now:
-            self._timed_out.append(entry)
+            self._timed_out.append((entry, decision.reason))
         else:
             self._let_wait(entry, decision.reason)
 

@@ -202,9 +202,9 @@ class LeaseService:
         self._await_deadline()
 
     def _report(self, outcome: Outcome) -> None:
-        for entry in outcome.timed_out:
+        for entry, reason in outcome.timed_out:
             ticket = self._tickets.pop(entry.id)
-            ticket.ends(TimedOut(ticket.reason, round(self._now() - ticket.joined_at, 3)))
+            ticket.ends(TimedOut(reason, round(self._now() - ticket.joined_at, 3)))
         for entry, never in outcome.refused:
             self._tickets.pop(entry.id).ends(Refused(NeverFits(never.reason)))
         for ticket_id, status in outcome.waiting.items():

@@ -66,11 +66,6 @@ class Ticket:
         """The outcome has been reported."""
         return self._outcome is not None
 
-    @property
-    def reason(self) -> str:
-        """Why it waited, as last told."""
-        return self._status.reason if self._status is not None else ""
-
     def waits(self, status: Status) -> None:
         """Report place and reason."""
         if status != self._status:

@@ -31,7 +31,7 @@ def test_time_out() -> None:
     """Who has waited long enough gives up."""
     outcome = advance(queue_of(LeaseRequest(1), LeaseRequest(1)), server_of(16000), now=100.0)
 
-    assert [entry.id for entry in outcome.timed_out] == ["1"]
+    assert [entry.id for entry, _ in outcome.timed_out] == ["1"]
     assert outcome.queue.entries == ()
 
 

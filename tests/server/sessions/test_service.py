@@ -108,6 +108,16 @@ async def test_time_out(service: LeaseService) -> None:
     assert result.reason == "1 whole GPU needed, 0 free"
 
 
+async def test_no_wait_at_all(service: LeaseService) -> None:
+    """With a time-out of zero the answer is there at once, with its reason."""
+    await granted(service, LeaseRequest(2, hold=HOLD_LEASE))
+
+    result = await outcome(service.request(LeaseRequest(1, timeout_s=0), "T"))
+
+    assert isinstance(result, TimedOut)
+    assert result.reason == "1 whole GPU needed, 0 free"
+
+
 async def test_never(service: LeaseService) -> None:
     """What can never fit is said at once."""
     with pytest.raises(NeverFits, match="3 GPUs requested, the server has 2"):
