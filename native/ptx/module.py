@@ -112,6 +112,7 @@ _DIRECTIVE = re.compile(r"\.(\w+)([^.\n]*)")
 _FUNCTION_DIRECTIVES = frozenset(
     "maxntid reqntid minnctapersm maxnctapersm maxnreg noreturn pragma reqnctapercluster explicitcluster maxclusterrank blocksareclusters unique attribute".split()
 ) | {"abi_preserve", "abi_preserve_control"}
+_BRACE = re.compile(r"[{}]")
 _OPAQUE = frozenset({"texref", "samplerref", "surfref"})
 
 
@@ -250,15 +251,9 @@ class _Scanner:
         self.module.functions[function.name] = function
 
     def _body_end(self, open_: int) -> int:
-        """The brace that closes the one at ``open_``. A line that starts with it is the end; else braces are counted."""
-        end = self.text.find("\n}", open_)
-        while end >= 0:
-            body = self.text[open_ : end + 2]
-            if body.count("{") == body.count("}"):
-                return end + 1
-            end = self.text.find("\n}", end + 2)
+        """The brace that closes the one at ``open_``."""
         depth = 0
-        for match in re.compile(r"[{}]").finditer(self.text, open_):
+        for match in _BRACE.finditer(self.text, open_):
             depth += 1 if match.group() == "{" else -1
             if depth == 0:
                 return match.start()
