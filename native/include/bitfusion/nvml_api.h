@@ -2,7 +2,7 @@
 #pragma once
 
 #ifndef NVML_NO_UNVERSIONED_FUNC_DEFS
-#error "compile with NVML_NO_UNVERSIONED_FUNC_DEFS"
+#define NVML_NO_UNVERSIONED_FUNC_DEFS
 #endif
 
 #pragma GCC visibility push(default)

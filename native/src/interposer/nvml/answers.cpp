@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "interposer/log.h"
 #include "interposer/nvml/server.h"
 
 namespace bitfusion::interposer::nvml {
@@ -81,6 +82,7 @@ nvmlReturn_t Answers::fetch(const std::vector<Known::iterator>& batch) {
   const auto count = static_cast<uint32_t>(batch.size());
   questions.append(reinterpret_cast<const char*>(&count), sizeof count);
   for (const auto& at : batch) questions += at->first;
+  log(Level::kDebug, "nvml: %u questions in one round trip", count);
   transport::Reply reply;
   if (nvmlReturn_t error = ask_server(questions, &reply)) return error;
   frames_then_ = frames_sent();
