@@ -61,10 +61,11 @@ def _symbols(row: Call) -> list[str]:
     elif row.per_thread == "ptsz":
         streams = [arg.name for arg in row.args if arg.ctype == "CUstream"]
         threaded = [f"per_thread({name})" if name in streams else name for name in names]
-    out = [f"EXPORT {result} {row.name}({header_parameters(row)}) {{ return api::{row.name}({', '.join(plain)}); }}"]
-    if row.per_thread:
-        out.append(f"EXPORT {result} {row.symbols[1]}({header_parameters(row)}) {{ return api::{row.name}({', '.join(threaded)}); }}")
-    return out
+    variants = zip(row.symbols, (plain, threaded), strict=False)
+    return [
+        f"EXPORT {result} {symbol}({header_parameters(row)}) {{ return traced(\"{symbol}\", api::{row.name}({', '.join(passed)})); }}"
+        for symbol, passed in variants
+    ]
 
 
 def _procedure(base: str, row: Call) -> str:

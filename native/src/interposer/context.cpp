@@ -76,6 +76,9 @@ void end_objects(Context* context) {
   ranges().forget_context(context->name);
 }
 
+// The current context may be the one that a call is about to begin or has just ended.
+Caller without_context(const Caller& at) { return {at.link, 0}; }
+
 CUresult push(uint64_t name) {
   if (stack.depth == kMaxDepth) return CUDA_ERROR_OUT_OF_MEMORY;
   stack.names[stack.depth++] = name;
@@ -89,7 +92,7 @@ CUresult create(CUcontext* out, unsigned flags, CUdevice device) {
   if (!process().device(device)) return CUDA_ERROR_INVALID_DEVICE;
   Context* context = make_context(device, false);
   if (!context || !context->name) return CUDA_ERROR_OUT_OF_MEMORY;
-  if (CUresult error = remote::ContextCreate(at, context->name, flags, device)) {
+  if (CUresult error = remote::ContextCreate(without_context(at), context->name, flags, device)) {
     handles().drop(context->name);
     return error;
   }
@@ -109,7 +112,7 @@ CUresult destroy(CUcontext handle) {
   context->active = false;
   end_objects(context);
   handles().drop(context->name);
-  return remote::ContextDestroy(at, context->name);
+  return remote::ContextDestroy(without_context(at), context->name);
 }
 
 CUresult release(CUdevice device, bool reset) {
@@ -130,7 +133,7 @@ CUresult release(CUdevice device, bool reset) {
     context->references = 0;
   }
   end_objects(context);
-  return remote::ContextRelease(at, context->name, device, reset);
+  return remote::ContextRelease(without_context(at), context->name, device, reset);
 }
 
 CUresult set_primary_flags(CUdevice device, unsigned flags) {
@@ -211,7 +214,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext* out, CUdevice device) {
   Context* context = primary_of(device);
   if (!context) return CUDA_ERROR_INVALID_DEVICE;
   if (!context->active) {
-    if (CUresult error = remote::ContextRetain(at, context->name, device)) return error;
+    if (CUresult error = remote::ContextRetain(without_context(at), context->name, device)) return error;
     context->active = true;
   }
   ++context->references;

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "bitfusion/env.h"
+#include "interposer/exports.h"
 
 namespace bitfusion::interposer {
 namespace {
@@ -60,5 +61,9 @@ void log(Level level, const char* format, ...) {
 void log_refusal(const char* call, const char* reason) {
   if (first_refusal(call)) log(Level::kWarn, "%s is refused: %s", call, reason);
 }
+
+const bool kTraceCalls = logs(Level::kDebug);
+
+void trace(const char* call, CUresult result) { log(Level::kDebug, "%s -> %d", call, result); }
 
 }  // namespace bitfusion::interposer
