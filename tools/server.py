@@ -108,6 +108,7 @@ class DemoServer:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         environment = {**os.environ, **self._gpus.environment(state), **self._settings, MARK: str(self._directory)}
         environment["BITFUSION_SERVER_ADDRESS"] = HOST
+        environment["BITFUSION_WORKER_LIBRARY"] = str(LIB / "server" / "libbitfusion_worker.so")
         client_token = self._issue_client_token(environment)
         self._process = self._start_manager(environment)
         self._wait_until_ready(self._process)
