@@ -63,6 +63,7 @@ class Admissions:
             _log.warning("connection refused", peer=peer, reason="too many connections that have not authenticated")
             connection.close()
             return
+        self._strangers += 1  # until _identify knows who it is
         task = asyncio.create_task(self._handle(connection, peer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -85,7 +86,6 @@ class Admissions:
                 _log.warning("connection lost before it was admitted", peer=peer, reason=str(error) or "it said nothing in time")
 
     async def _identify(self, connection: socket.socket) -> tuple[Hello, Session]:
-        self._strangers += 1
         try:
             random = secrets.token_bytes(hello.RANDOM_SIZE)
             data = await asyncio.wait_for(_exchange(connection, random), _HELLO_WITHIN_S)

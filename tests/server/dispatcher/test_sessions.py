@@ -15,7 +15,14 @@ from bitfusion_server.dispatcher import budget
 from tests.server.dispatcher.conftest import DEADLINE_S, Dispatcher, built
 
 
-def client(dispatcher: Dispatcher, session: dict[str, Any], tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
+def run_client(dispatcher: Dispatcher, session: dict[str, Any], tmp_path: Path) -> str:
+    """Run a client to its end; what it printed."""
+    with start_client(dispatcher, session, tmp_path) as process:
+        return process.communicate(timeout=DEADLINE_S)[0]
+
+
+def start_client(dispatcher: Dispatcher, session: dict[str, Any], tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start a client; with "wait" it stays until its session ends."""
     built("libbitfusion_test_worker.so")
     allocation = dispatcher.allocation(session, tmp_path / "allocation")
     command = [str(built("bitfusion_pipe_client")), str(allocation), *arguments]
@@ -26,7 +33,7 @@ def client(dispatcher: Dispatcher, session: dict[str, Any], tmp_path: Path, *arg
 def test_client_is_served_and_its_end_ends_the_worker(dispatcher: Dispatcher, tmp_path: Path, tls: bool) -> None:
     """Command and bulk connections reach one worker; it goes with its client."""
     session = dispatcher.admit(tls=tls)
-    output, _ = client(dispatcher, session, tmp_path).communicate(timeout=DEADLINE_S)
+    output = run_client(dispatcher, session, tmp_path)
     assert output == "ok\n"
     started, ended = dispatcher.event("worker_started"), dispatcher.event("worker_ended")
     assert started["session"] == ended["session"] == session["session"]
@@ -38,13 +45,13 @@ def test_client_is_served_and_its_end_ends_the_worker(dispatcher: Dispatcher, tm
 def test_revoke_ends_workers_and_tells_the_client_why(dispatcher: Dispatcher, tmp_path: Path) -> None:
     """The reason of the administrator reaches the application's side."""
     session = dispatcher.admit()
-    process = client(dispatcher, session, tmp_path, "wait")
-    assert process.stdout
-    assert process.stdout.readline() == "ok\n"
-    pid = dispatcher.event("worker_started")["pid"]
-    assert dispatcher.call("revoke", session=session["session"], reason="taken back by the administrator")["ok"]
-    assert "taken back" in process.stdout.read()
-    assert process.wait(DEADLINE_S) == 5
+    with start_client(dispatcher, session, tmp_path, "wait") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ok\n"
+        pid = dispatcher.event("worker_started")["pid"]
+        assert dispatcher.call("revoke", session=session["session"], reason="taken back by the administrator")["ok"]
+        assert "taken back" in process.stdout.read()
+        assert process.wait(DEADLINE_S) == 5
     assert dispatcher.call("list")["sessions"] == []
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -53,21 +60,21 @@ def test_revoke_ends_workers_and_tells_the_client_why(dispatcher: Dispatcher, tm
 def test_revoke_ends_a_worker_that_hangs(dispatcher: Dispatcher, tmp_path: Path) -> None:
     """A worker that does not answer is killed."""
     session = dispatcher.admit()
-    process = client(dispatcher, session, tmp_path, "wait")
-    assert process.stdout
-    assert process.stdout.readline() == "ok\n"
-    os.kill(dispatcher.event("worker_started")["pid"], signal.SIGSTOP)
-    assert dispatcher.call("revoke", session=session["session"])["ok"]
-    process.communicate(timeout=DEADLINE_S)
+    with start_client(dispatcher, session, tmp_path, "wait") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ok\n"
+        os.kill(dispatcher.event("worker_started")["pid"], signal.SIGSTOP)
+        assert dispatcher.call("revoke", session=session["session"])["ok"]
+        assert process.wait(DEADLINE_S) == 5
 
 
 def test_killed_worker_is_reported(dispatcher: Dispatcher, tmp_path: Path) -> None:
     """The manager hears of a worker that died."""
     session = dispatcher.admit()
-    process = client(dispatcher, session, tmp_path, "wait")
-    os.kill(dispatcher.event("worker_started")["pid"], signal.SIGKILL)
-    assert "-9" in dispatcher.event("worker_ended")["reason"]
-    process.communicate(timeout=DEADLINE_S)
+    with start_client(dispatcher, session, tmp_path, "wait") as process:
+        os.kill(dispatcher.event("worker_started")["pid"], signal.SIGKILL)
+        assert "-9" in dispatcher.event("worker_ended")["reason"]
+        process.wait(DEADLINE_S)
 
 
 def test_worker_that_cannot_start_says_why(dispatcher: Dispatcher, tmp_path: Path) -> None:
@@ -76,7 +83,7 @@ def test_worker_that_cannot_start_says_why(dispatcher: Dispatcher, tmp_path: Pat
     session = dispatcher.admit()
     (dispatcher.data / "run/budgets" / session["session"]).unlink()
     (dispatcher.data / "run/budgets" / session["session"]).mkdir()
-    output, _ = client(dispatcher, session, tmp_path).communicate(timeout=DEADLINE_S)
+    output = run_client(dispatcher, session, tmp_path)
     assert "memory account" in output
 
 
