@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 
 LAUNCH = {
     "arena_base": 0,
@@ -16,6 +16,7 @@ LAUNCH = {
     "dynamic_shared_bytes": 72,
     "total_shared_bytes": 76,
     "workspace": 80,
+    "multiprocessors": 88,
 }
 BLOCK = {"launch": 0, "shared": 8, "block_index": 16, "shared_bytes": 28, "multiprocessor": 32}
 THREAD = {"block": 0, "tid": 8, "linear_tid": 20, "stack_low": 24, "stack_high": 32, "stack_guard": 40, "fuel": 48}

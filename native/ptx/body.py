@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from native.ptx.errors import InvalidPtx, Unsupported
-from native.ptx.module import Param, Variable, parse_variable
 from native.ptx.fundamental import TYPES, PtxType
+from native.ptx.module import Param, Variable, parse_variable
 
 
 @dataclass(eq=False)
@@ -23,6 +23,7 @@ class Register:
 
     @property
     def ir(self) -> str:
+        """The LLVM type of its slot."""
         if self.type.name == "f32":
             return "float"
         return "double" if self.type.name == "f64" else f"i{self.type.bits}"
@@ -95,6 +96,7 @@ class Instruction:
 
     @property
     def text(self) -> str:
+        """The opcode with its modifiers, for messages."""
         return ".".join([self.opcode, *self.modifiers])
 
 
@@ -110,7 +112,9 @@ class Body:
 
 _LINE_DIRECTIVE = re.compile(r"^[ \t]*\.loc\b[^\n]*$", re.MULTILINE)
 _LABEL = re.compile(r"\s*([A-Za-z_$%][\w$]*)\s*:(?!:)")
-_INSTRUCTION = re.compile(r"(?:@\s*(?P<guard>!?\s*[\w$%]+)\s+)?(?P<opcode>[a-z]\w*)(?P<modifiers>(?:\.[\w:]+)*)(?P<operands>(?:\s|\{|\(|$).*)", re.DOTALL)
+_INSTRUCTION = re.compile(
+    r"(?:@\s*(?P<guard>!?\s*[\w$%]+)\s+)?(?P<opcode>[a-z]\w*)(?P<modifiers>(?:\.[\w:]+)*)(?P<operands>(?:\s|\{|\(|$).*)", re.DOTALL
+)
 _DIRECTIVE = re.compile(r"(\.\w+)(.*)", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z_$%][\w$]*")
 _REGISTER = re.compile(r"\s*([A-Za-z_$%][\w$]*)\s*(?:<\s*(\d+)\s*>)?\s*$")
@@ -134,7 +138,7 @@ def split_operands(text: str) -> list[str]:
     return [*parts, text[start:].strip()]
 
 
-def parse_body(text: str, first_line: int, callee_waits: Callable[[str], bool] = lambda name: True) -> Body:
+def parse_body(text: str, first_line: int, callee_waits: Callable[[str], bool]) -> Body:
     """Parses the text between a function's braces; ``callee_waits`` tells whether a called function may wait for other threads."""
     return _BodyParser(_LINE_DIRECTIVE.sub("", text), first_line, callee_waits).parse()
 

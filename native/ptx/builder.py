@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from native.ptx.body import Body, Instruction, Label, Name, Register, Scope
-from native.ptx.errors import InvalidPtx, Unsupported
-from native.ptx.initializer import parse_number
-from native.ptx.module import Function, Variable
+from native.ptx.body import Body, Label, Name, Register, Scope
+from native.ptx.errors import InvalidPtx
 from native.ptx.fundamental import PRED, ir_bits
+from native.ptx.initializer import hexadecimal, parse_number
+from native.ptx.module import Function, Variable
 
 if TYPE_CHECKING:
     from native.ptx.kernel import KernelCompiler
@@ -71,9 +71,11 @@ class Builder:
     # ---- text ----
 
     def emit(self, text: str) -> None:
+        """Writes a line."""
         self.lines.append(text)
 
     def name(self) -> str:
+        """A fresh value name."""
         self.count += 1
         return f"%v{self.count}"
 
@@ -85,6 +87,7 @@ class Builder:
         return name
 
     def label(self) -> str:
+        """A fresh block name."""
         self.count += 1
         return f"b{self.count}"
 
@@ -95,10 +98,12 @@ class Builder:
         self.terminated = False
 
     def jump(self, label: str) -> None:
+        """Ends the block with a branch."""
         self.emit(f"br label %{label}")
         self.terminated = True
 
     def unreachable(self) -> None:
+        """Ends the block behind a call that never returns."""
         self.emit("unreachable")
         self.terminated = True
 
@@ -124,9 +129,11 @@ class Builder:
     # ---- names ----
 
     def find(self, name: str) -> Name | None:
+        """What a name means in the current scope."""
         return self.scope.find(name)
 
     def register(self, name: str) -> Register:
+        """The register of that name."""
         found = self.scope.find(name)
         if not isinstance(found, Register):
             raise InvalidPtx(f"'{name}' is not a register")
@@ -195,6 +202,7 @@ class Builder:
         self.write(self.register(operand), value, ir, signed)
 
     def write(self, register: Register, value: str, ir: str, signed: bool = False) -> None:
+        """Assigns to a register; ``signed`` says how a wider register is filled."""
         if ir_bits(ir) != register.type.bits:
             value, ir = self.convert(value, ir, f"i{register.type.bits}", signed), f"i{register.type.bits}"
         if self.guard is not None:
@@ -205,9 +213,11 @@ class Builder:
         self.dirty.add(register)
 
     def get_carry(self) -> str:
+        """The condition code as i1."""
         return self.read(self.carry, "i1")
 
     def set_carry(self, value: str) -> None:
+        """Sets the condition code."""
         self.write(self.carry, value, "i1")
 
     # ---- control flow ----
@@ -226,6 +236,7 @@ class Builder:
         self.spans.clear()
 
     def ptx_label(self, label: Label) -> str:
+        """The LLVM name of a label of the text."""
         return f"L{label.block}"
 
     def enter_label(self, label: Label) -> None:
@@ -237,6 +248,7 @@ class Builder:
         self.start(self.ptx_label(label))
 
     def target(self, name: str, scope: Scope | None = None) -> Label:
+        """The label a branch names."""
         found = (scope or self.scope).find(name)
         if not isinstance(found, Label):
             raise InvalidPtx(f"'{name}' is not a label")
@@ -301,10 +313,6 @@ class Builder:
         """A field of the launch, block or thread structure; read once, at the start of the function."""
         return self.kernel.context_field(self, structure, field_name, ir, index)
 
-    def unsupported(self, instruction: Instruction, what: str = "") -> Unsupported:
-        detail = f" ({what})" if what else ""
-        return Unsupported(f"the simulated GPU cannot run the instruction '{instruction.text}'{detail}", instruction.line)
-
 
 def literal(text: str, ir: str) -> str:
     """A PTX literal as an LLVM constant."""
@@ -316,11 +324,11 @@ def literal(text: str, ir: str) -> str:
         wide = float(number) if isinstance(number, float) else _int_as_float(int(number), bits, text)
         raw = struct.unpack("<I", struct.pack("<f", wide))[0] if bits == 32 else struct.unpack("<Q", struct.pack("<d", wide))[0]
         if text.lower().startswith(("0f", "0d")) and len(text) == 2 + bits // 4:
-            raw = int(text[2:], 16)
+            raw = hexadecimal(text)
         return f"bitcast (i{bits} {raw} to {ir})"
     if isinstance(number, float):
         if text.lower().startswith(("0f", "0d")):
-            number = int(text[2:], 16)
+            number = hexadecimal(text)
         elif bits in (32, 64):
             number = struct.unpack("<I" if bits == 32 else "<Q", struct.pack("<f" if bits == 32 else "<d", number))[0]
         else:

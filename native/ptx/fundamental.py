@@ -30,14 +30,17 @@ class PtxType:
 
     @property
     def signed(self) -> bool:
+        """Whether it is a signed integer."""
         return self.kind == "s"
 
     @property
     def is_float(self) -> bool:
+        """Whether arithmetic on it is floating-point."""
         return self.kind in "fhg"
 
     @property
     def is_int(self) -> bool:
+        """Whether it is an integer or untyped bits."""
         return self.kind in "usb"
 
     @property
@@ -47,7 +50,10 @@ class PtxType:
 
 
 def _integer_types() -> list[PtxType]:
-    return [PtxType(f"{kind}{bits}", bits, kind) for kind in "usb" for bits in (8, 16, 32, 64)] + [PtxType("b128", 128, "b"), PtxType("b1", 1, "p")]
+    return [PtxType(f"{kind}{bits}", bits, kind) for kind in "usb" for bits in (8, 16, 32, 64)] + [
+        PtxType("b128", 128, "b"),
+        PtxType("b1", 1, "p"),
+    ]
 
 
 _FLOAT_TYPES = [

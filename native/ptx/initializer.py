@@ -34,15 +34,20 @@ _ITEM = re.compile(
 )
 
 
+def hexadecimal(text: str) -> int:
+    """The bits of a float literal in the form 0f… or 0d…."""
+    return int.from_bytes(bytes.fromhex(text[2:]), "big")
+
+
 def parse_number(text: str) -> int | float:
     """Reads a PTX literal: integer in any base, hexadecimal float (0f…, 0d…) or decimal float."""
     negative = text.startswith("-")
     body = text.lstrip("+-").rstrip("U") if not text.lower().startswith(("0f", "-0f")) else text.lstrip("+-")
     lower = body.lower()
     if lower.startswith("0f") and len(lower) == 10:
-        value: int | float = struct.unpack("<f", struct.pack("<I", int(lower[2:], 16)))[0]
+        value: int | float = struct.unpack("<f", struct.pack("<I", hexadecimal(lower)))[0]
     elif lower.startswith("0d") and len(lower) == 18:
-        value = struct.unpack("<d", struct.pack("<Q", int(lower[2:], 16)))[0]
+        value = struct.unpack("<d", struct.pack("<Q", hexadecimal(lower)))[0]
     elif "." in body or (not lower.startswith("0x") and "e" in lower):
         value = float(body)
     else:
@@ -50,17 +55,17 @@ def parse_number(text: str) -> int | float:
     return -value if negative else value
 
 
-def encode(value: int | float, element: PtxType) -> bytes:
+def encode(value: float, element: PtxType) -> bytes:
     """A literal's bytes in memory."""
     if element.kind == "f":
         return struct.pack("<f" if element.bits == 32 else "<d", value)
     if element.kind == "h":
         return struct.pack("<e", value)
-    if isinstance(value, float):
-        if element.bits in (32, 64):
-            return struct.pack("<f" if element.bits == 32 else "<d", value)
-        raise Unsupported(f"a float initialiser for .{element.name}")
-    return (value & ((1 << 8 * element.size) - 1)).to_bytes(element.size, "little")
+    if isinstance(value, int):
+        return (value & ((1 << 8 * element.size) - 1)).to_bytes(element.size, "little")
+    if element.bits in (32, 64):
+        return struct.pack("<f" if element.bits == 32 else "<d", value)
+    raise Unsupported(f"a float initialiser for .{element.name}")
 
 
 def parse_initializer(text: str, element: PtxType, line: int) -> Initial:

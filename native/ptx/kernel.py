@@ -117,7 +117,9 @@ class KernelCompiler:
         else:
             count = len(function.results) + len(function.params)
             attributes = "noinline nounwind" if recursive else "nounwind"
-            head = f"define internal void {symbol(function)}({', '.join(['ptr %t', *(f'ptr %a{i}' for i in range(count))])}) {attributes} {{"
+            head = (
+                f"define internal void {symbol(function)}({', '.join(['ptr %t', *(f'ptr %a{i}' for i in range(count))])}) {attributes} {{"
+            )
         check = self._stack_check(builder) if recursive else []
         return "\n".join([head, "entry:", *builder.allocas, *check, "br label %start", "start:", *builder.lines, "}"])
 
@@ -160,7 +162,9 @@ class KernelCompiler:
             loads = "\n".join(
                 f"%p{axis} = getelementptr i8, ptr %t, i64 {tid + 4 * i}\n%t{axis} = load i32, ptr %p{axis}" for i, axis in enumerate("xyz")
             )
-            return f"define void @simgpu_kernel(ptr %t) nounwind {{\n{loads}\ncall void @body(ptr %t, i32 %tx, i32 %ty, i32 %tz)\nret void\n}}"
+            return (
+                f"define void @simgpu_kernel(ptr %t) nounwind {{\n{loads}\ncall void @body(ptr %t, i32 %tx, i32 %ty, i32 %tz)\nret void\n}}"
+            )
         return _LOOP.format(
             block=abi.THREAD["block"], launch=abi.BLOCK["launch"], tid=tid, tidy=tid + 4, tidz=tid + 8,
             nx=abi.LAUNCH["block"], ny=abi.LAUNCH["block"] + 4, nz=abi.LAUNCH["block"] + 8,
@@ -190,7 +194,7 @@ class KernelCompiler:
 
     def declare(self, text: str) -> None:
         """Adds a declaration once; those of the prelude are there already."""
-        if text.split("(")[0] not in PRELUDE:
+        if text.split("(", maxsplit=1)[0] not in PRELUDE:
             self.declarations.setdefault(text)
 
     def helper(self, name: str) -> tuple[str, list[str]]:
@@ -252,6 +256,7 @@ class KernelCompiler:
         return self.program.function(home, name) is not None or (isinstance(found, Variable) and found.space != "shared")
 
     def variable_address(self, builder: Builder, variable: Variable) -> str:
+        """Address of a variable in its own state space."""
         if variable.space == "shared":
             return self.shared_offset(variable)
         if variable.space in ("local", "param"):

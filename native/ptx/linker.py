@@ -79,5 +79,7 @@ class Program:
                 address = function.address + reference.addend
                 variable.initial.data[reference.offset : reference.offset + 8] = address.to_bytes(8, "little")
             else:
-                raise Unresolved(f"the initial value of '{variable.name}' names '{reference.symbol}', which is defined nowhere", variable.line)
+                raise Unresolved(
+                    f"the initial value of '{variable.name}' names '{reference.symbol}', which is defined nowhere", variable.line
+                )
         return found

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, field
 
 from native.ptx.errors import InvalidPtx
-from native.ptx.initializer import Initial, parse_initializer
 from native.ptx.fundamental import TYPES, PtxType
+from native.ptx.initializer import Initial, parse_initializer
 
 NAME = r"[A-Za-z_$%][\w$]*"
 
@@ -48,10 +48,12 @@ class Function:
 
     @property
     def param_bytes(self) -> int:
+        """Size of the packed parameters."""
         return max((p.offset + p.size for p in self.params), default=0)
 
     @property
     def address(self) -> int:
+        """What the function's address is on the device."""
         return FUNCTION_BASE + 16 * self.index
 
 
@@ -91,7 +93,6 @@ class Module:
     exports: Exports | None = None  # of the program it is linked into
 
 
-
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _HEADER = re.compile(r"\.(version|target|address_size)\s+([^\n]*)")
 _DECLARATION = re.compile(
@@ -110,7 +111,21 @@ _PARAM = re.compile(
 _DIRECTIVE = re.compile(r"\.(\w+)([^.\n]*)")
 # Directives between a function's parameters and its body. All only constrain the launch or advise the assembler.
 _FUNCTION_DIRECTIVES = frozenset(
-    "maxntid reqntid minnctapersm maxnctapersm maxnreg noreturn pragma reqnctapercluster explicitcluster maxclusterrank blocksareclusters unique attribute".split()
+    [
+        "maxntid",
+        "reqntid",
+        "minnctapersm",
+        "maxnctapersm",
+        "maxnreg",
+        "noreturn",
+        "pragma",
+        "reqnctapercluster",
+        "explicitcluster",
+        "maxclusterrank",
+        "blocksareclusters",
+        "unique",
+        "attribute",
+    ]
 ) | {"abi_preserve", "abi_preserve_control"}
 _BRACE = re.compile(r"[{}]")
 _OPAQUE = frozenset({"texref", "samplerref", "surfref"})
@@ -160,7 +175,10 @@ class _Scanner:
         links: set[str] = set()
         while match := _DECLARATION.search(self.text, self.at):
             if match["other"]:
-                raise InvalidPtx(f"unexpected '{self.text[match.start() : match.start() + 60].splitlines()[0]}' at module scope", self._line(match.start()))
+                raise InvalidPtx(
+                    f"unexpected '{self.text[match.start() : match.start() + 60].splitlines()[0]}' at module scope",
+                    self._line(match.start()),
+                )
             self.at = match.end()
             if match["link"]:
                 links.add(match["link"][1:])

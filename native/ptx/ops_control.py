@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from native.ptx import abi
 from native.ptx.body import Instruction, Label, Register, TargetList
 from native.ptx.builder import Builder
@@ -36,7 +35,8 @@ def write_return(builder: Builder) -> None:
     for formal in builder.function.results:
         if formal.register is not None:
             register = builder.body.root.names[formal.name]
-            assert isinstance(register, Register)
+            if not isinstance(register, Register):
+                raise InvalidPtx(f"'{formal.name}' is declared twice")
             place = f"%a{list(builder.results).index(formal.name)}"
             builder.emit(f"store {register.ir} {builder.read(register, register.ir)}, ptr {place}")
     builder.emit("ret void")
@@ -83,8 +83,6 @@ def _exit(builder: Builder, op: Operation) -> None:
 def _trap(builder: Builder, op: Operation) -> None:
     builder.call("simgpu_trap", "%t", "0" if op.instruction.opcode == "trap" else "1")
     builder.unreachable()
-    if not op.instruction.guard:
-        return
 
 
 @instruction("bra", "uni", style="control", results=0)
@@ -243,7 +241,8 @@ def _call_runtime(builder: Builder, target: str, results: list[str], arguments: 
 
 
 @instruction("nanosleep", types="u32", style="branch", results=0, fibers=True)
-def _nanosleep(builder: Builder, op: Operation) -> None:
+def _nanosleep(builder: Builder, _op: Operation) -> None:
+    """Sleeping is letting the others run."""
     builder.call("simgpu_yield", "%t")
 
 
@@ -260,5 +259,3 @@ def _griddepcontrol(builder: Builder, op: Operation) -> None:
 @instruction("setmaxnreg", "inc dec sync aligned", types="u32", style="branch", results=0)
 def _setmaxnreg(builder: Builder, op: Operation) -> None:
     """Register budgets do not exist here."""
-
-

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from native.ptx.builder import Builder
 from native.ptx.errors import InvalidPtx
+from native.ptx.fundamental import F32, TYPES, PtxType
 from native.ptx.ops_float import flush, narrow, saturate, widen
 from native.ptx.ops_packed import join
 from native.ptx.table import Operation, instruction
-from native.ptx.fundamental import F32, TYPES, PtxType
 
 _INTEGRAL = {"rni": "roundeven", "rzi": "trunc", "rmi": "floor", "rpi": "ceil"}
 _MODES = {"rn": 0, "rz": 1, "rm": 2, "rp": 3, "rna": 4}
@@ -160,7 +160,7 @@ def _to_packed(builder: Builder, op: Operation, to: PtxType, source: PtxType) ->
             raise op.refuse(".satfinite")
         lane = _resize(builder, op, value, "float", to.element)
         lanes.append(_relu(builder, lane, to.element) if "relu" in op.flags else lane)
-    builder.set(op.operands[0], join(builder, *lanes, to.element.ir, 16), "i32")
+    builder.set(op.operands[0], join(builder, lanes, to.element.ir, 16), "i32")
 
 
 _F8 = {"e4m3x2": 0, "e5m2x2": 1}
@@ -178,7 +178,7 @@ def _to_f8(builder: Builder, op: Operation, to: PtxType, source: PtxType) -> Non
     if "relu" in op.flags:
         values = [_relu(builder, value, F32) for value in values]
     bytes_ = [builder.call("simgpu_to_f8", value, str(_F8[to.name])) for value in values]
-    builder.set(op.operands[0], join(builder, *bytes_, "i8", 8), "i16")
+    builder.set(op.operands[0], join(builder, bytes_, "i8", 8), "i16")
 
 
 def _from_f8(builder: Builder, op: Operation, to: PtxType, source: PtxType) -> None:
@@ -190,4 +190,4 @@ def _from_f8(builder: Builder, op: Operation, to: PtxType, source: PtxType) -> N
         byte = builder.value(f"trunc i16 {builder.value(f'lshr i16 {whole}, {at}')} to i8")
         half = builder.convert(builder.call("simgpu_from_f8", byte, str(_F8[source.name])), "i16", "half")
         lanes.append(_relu(builder, half, TYPES["f16"]) if "relu" in op.flags else half)
-    builder.set(op.operands[0], join(builder, *lanes, "half", 16), "i32")
+    builder.set(op.operands[0], join(builder, lanes, "half", 16), "i32")

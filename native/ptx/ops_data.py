@@ -5,14 +5,26 @@ from __future__ import annotations
 from native.ptx.body import Register, split_operands
 from native.ptx.builder import Builder
 from native.ptx.errors import InvalidPtx
+from native.ptx.fundamental import PtxType
 from native.ptx.ops_float import flush, widen
 from native.ptx.ops_packed import join, split
 from native.ptx.table import Operation, instruction
-from native.ptx.fundamental import PtxType
 
 _FLOAT_COMPARE = {
-    **{"eq": "oeq", "ne": "one", "lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "num": "ord"},
-    **{"equ": "ueq", "neu": "une", "ltu": "ult", "leu": "ule", "gtu": "ugt", "geu": "uge", "nan": "uno"},
+    "eq": "oeq",
+    "ne": "one",
+    "lt": "olt",
+    "le": "ole",
+    "gt": "ogt",
+    "ge": "oge",
+    "num": "ord",
+    "equ": "ueq",
+    "neu": "une",
+    "ltu": "ult",
+    "leu": "ule",
+    "gtu": "ugt",
+    "geu": "uge",
+    "nan": "uno",
 }
 _INT_COMPARE = {"eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "lo": "lt", "ls": "le", "hi": "gt", "hs": "ge"}
 _COMPARISONS = " ".join(dict.fromkeys([*_FLOAT_COMPARE, *_INT_COMPARE]))
@@ -108,8 +120,8 @@ def _set(builder: Builder, op: Operation) -> None:
     if kind.lanes == 2:
         columns = [split(builder, operand, kind) for operand in op.operands[1:3]]
         results = [_combined(builder, op, compare(builder, op, kind.element, *lane), 3) for lane in zip(*columns, strict=True)]
-        low, high = (_truth(builder, to.element if to.lanes == 2 else None, result) for result in results)
-        builder.set(op.operands[0], join(builder, low, high, "i16", 16), "i32")
+        lanes = [_truth(builder, to.element if to.lanes == 2 else None, result) for result in results]
+        builder.set(op.operands[0], join(builder, lanes, "i16", 16), "i32")
         return
     a, b = (builder.get(operand, kind.ir) for operand in op.operands[1:3])
     result = _combined(builder, op, compare(builder, op, kind, a, b), 3)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from native.ptx import ops_integer
 from native.ptx.builder import Builder
+from native.ptx.fundamental import PtxType
 from native.ptx.ops_packed import lanewise
 from native.ptx.table import ROUNDING, Operation, instruction
-from native.ptx.fundamental import PtxType
 
 _SYMBOLS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 

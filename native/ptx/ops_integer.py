@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from native.ptx.builder import Builder
+from native.ptx.fundamental import PtxType
 from native.ptx.ops_packed import lanewise
 from native.ptx.table import Operation, instruction
-from native.ptx.fundamental import PtxType
-
 
 
 def _saturated(builder: Builder, op: str, kind: PtxType, a: str, b: str) -> str:
@@ -65,6 +64,7 @@ def _product(builder: Builder, kind: PtxType, part: str, a: str, b: str) -> tupl
 
 
 def multiply(builder: Builder, op: Operation) -> None:
+    """Integer mul: lo, hi or wide."""
     kind = op.type
     a, b = (builder.get(operand, kind.ir) for operand in op.operands[1:3])
     result, ir = _product(builder, kind, op.choice("lo", "hi", "wide"), a, b)
@@ -72,6 +72,7 @@ def multiply(builder: Builder, op: Operation) -> None:
 
 
 def multiply_add(builder: Builder, op: Operation) -> None:
+    """Integer mad and madc."""
     kind = op.type
     a, b = (builder.get(operand, kind.ir) for operand in op.operands[1:3])
     product, ir = _product(builder, kind, op.choice("lo", "hi", "wide"), a, b)
@@ -141,12 +142,14 @@ def _rem(builder: Builder, op: Operation) -> None:
 
 
 def absolute(builder: Builder, op: Operation) -> None:
+    """Integer abs."""
     ir = op.type.ir
     result = builder.intrinsic(f"abs.{ir}", ir, f"{ir} {builder.get(op.operands[1], ir)}", "i1 false")
     builder.set(op.operands[0], result, ir, True)
 
 
 def negate(builder: Builder, op: Operation) -> None:
+    """Integer neg."""
     ir = op.type.ir
     builder.set(op.operands[0], builder.value(f"sub {ir} 0, {builder.get(op.operands[1], ir)}"), ir, True)
 

@@ -8,12 +8,12 @@ from native.ptx import spans
 from native.ptx.body import Register
 from native.ptx.builder import Builder
 from native.ptx.errors import InvalidPtx
+from native.ptx.fundamental import PtxType, ir_bits
 from native.ptx.module import Variable
 from native.ptx.ops_data import vector
 from native.ptx.ops_float import narrow, widen
 from native.ptx.ops_packed import join
 from native.ptx.table import Operation, instruction
-from native.ptx.fundamental import PtxType, ir_bits
 
 _SPACES = "global const shared local param shared::cta shared::cluster param::entry param::func"
 _SCOPES = "cta cluster gpu sys"
@@ -65,9 +65,9 @@ def access(builder: Builder, space: str, address: str, size: int, write: bool) -
     if isinstance(known, Variable) and known.space in ("param", "local") and 0 <= offset <= max(known.size - size, 0):
         return builder.value(f"getelementptr i8, ptr {builder.buffer(known)}, i64 {offset}")
     if space in _SPAN_SPACES and isinstance(known, Register) and builder.branch is None:
-        pointer = spans.pointer(builder, space, known, offset, size, write)
-        if pointer:
-            return pointer
+        joined = spans.pointer(builder, space, known, offset, size, write)
+        if joined is not None:
+            return joined
     value = builder.get(base, "i64")
     if offset:
         value = builder.value(f"add i64 {value}, {offset}")
@@ -259,7 +259,7 @@ def _combine_float(builder: Builder, name: str, kind: PtxType, old: str, source:
         for at in (0, 16):
             parts = [builder.value(f"trunc i32 {builder.value(f'lshr i32 {x}, {at}')} to i16") for x in (old, source)]
             lanes.append(_combine_float(builder, name, kind.element, *parts))
-        return join(builder, *lanes, "i16", 16)
+        return join(builder, lanes, "i16", 16)
     ir = "double" if kind.bits == 64 else "float"
     a, b = (widen(builder, builder.convert(x, f"i{kind.bits}", kind.ir), kind) for x in (old, source))
     if name == "add":
@@ -306,13 +306,15 @@ def _getctarank(builder: Builder, op: Operation) -> None:
 
 
 @instruction("prefetch prefetchu applypriority discard", f"{_SPACES} {_CACHE} L1 L2 tensormap", style="branch", results=0)
-def _hint(builder: Builder, op: Operation) -> None:
+def _hint(_builder: Builder, op: Operation) -> None:
     """Advice to the caches: nothing to do."""
     if "tensormap" in op.flags:
         raise op.refuse()
 
 
-@instruction("createpolicy", "fractional range cvt L2 L2::evict_last L2::evict_first L2::evict_normal L2::evict_unchanged global", types="b64")
+@instruction(
+    "createpolicy", "fractional range cvt L2 L2::evict_last L2::evict_first L2::evict_normal L2::evict_unchanged global", types="b64"
+)
 def _createpolicy(builder: Builder, op: Operation) -> None:
     builder.set(op.operands[0], "0", "i64")
 
@@ -355,7 +357,5 @@ def _copy_partly(builder: Builder, op: Operation, to: str, size: int) -> None:
 
 @instruction("fence membar", f"{_SCOPES} sc acq_rel acquire release gl proxy alias async global shared::cta shared::cluster mbarrier_init cluster sync_restrict",
              style="branch", results=0)  # fmt: skip
-def _fence(builder: Builder, op: Operation) -> None:
+def _fence(builder: Builder, _op: Operation) -> None:
     builder.emit("fence seq_cst")
-
-

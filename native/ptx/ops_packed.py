@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from native.ptx.builder import Builder
-from native.ptx.table import Operation
 from native.ptx.fundamental import PtxType
+from native.ptx.table import Operation
 
 
 def split(builder: Builder, operand: str, kind: PtxType) -> list[str]:
@@ -21,10 +21,10 @@ def split(builder: Builder, operand: str, kind: PtxType) -> list[str]:
     return lanes
 
 
-def join(builder: Builder, low: str, high: str, ir: str, bits: int) -> str:
-    """Packs two lanes of LLVM type ``ir``, each of ``bits`` bits."""
+def join(builder: Builder, lanes: Sequence[str], ir: str, bits: int) -> str:
+    """Packs two lanes (low, high) of LLVM type ``ir``, each of ``bits`` bits."""
     wide = f"i{2 * bits}"
-    parts = [builder.value(f"zext i{bits} {builder.convert(lane, ir, f'i{bits}')} to {wide}") for lane in (low, high)]
+    parts = [builder.value(f"zext i{bits} {builder.convert(lane, ir, f'i{bits}')} to {wide}") for lane in lanes]
     return builder.value(f"or {wide} {builder.value(f'shl {wide} {parts[1]}, {bits}')}, {parts[0]}")
 
 
@@ -32,5 +32,5 @@ def lanewise(builder: Builder, op: Operation, arity: int, function: Callable[...
     """Applies ``function`` to the lanes of ``arity`` packed operands; the result is packed again."""
     kind = op.type
     columns = [split(builder, operand, kind) for operand in op.operands[1 : 1 + arity]]
-    low, high = (function(*lane) for lane in zip(*columns, strict=True))
-    builder.set(op.operands[0], join(builder, low, high, kind.element.ir, kind.bits // 2), kind.ir)
+    lanes = [function(*lane) for lane in zip(*columns, strict=True)]
+    builder.set(op.operands[0], join(builder, lanes, kind.element.ir, kind.bits // 2), kind.ir)

@@ -14,7 +14,13 @@ def _warp_barrier(builder: Builder, op: Operation) -> None:
     builder.call("simgpu_warp_sync", "%t", builder.get(op.operands[0], "i32"))
 
 
-@instruction("bar barrier", "warp cta sync arrive red popc and or aligned cluster wait release acquire relaxed", style="branch", results=1, fibers=True)
+@instruction(
+    "bar barrier",
+    "warp cta sync arrive red popc and or aligned cluster wait release acquire relaxed",
+    style="branch",
+    results=1,
+    fibers=True,
+)
 def _bar(builder: Builder, op: Operation) -> None:
     """bar[.cta].sync/arrive/red, bar.warp.sync, barrier.cluster (a cluster is one block: arrive does nothing, wait is a block barrier)."""
     if "warp" in op.flags:
@@ -107,5 +113,3 @@ def _activemask(builder: Builder, op: Operation) -> None:
 @instruction("elect", "sync", style="branch", results=1, fibers=True)
 def _elect(builder: Builder, op: Operation) -> None:
     _set_with_predicate(builder, op.operands[0], builder.call("simgpu_elect", "%t", builder.get(op.operands[1], "i32")))
-
-

@@ -41,7 +41,7 @@ class Service:
 
     def answer(self, header: str, payload: bytes) -> tuple[str, bytes]:
         """One request's answer; what is wrong with the PTX becomes an error answer, never an exception."""
-        verb, *arguments = header.split("\n")[0].split(" ")
+        verb, *arguments = header.split("\n", maxsplit=1)[0].split(" ")
         try:
             if verb == "scan":
                 return describe(self._program(arguments[0], arguments[1:], payload))
@@ -49,7 +49,7 @@ class Service:
                 return self._compile(arguments, payload)
         except PtxError as error:
             return f"error {error.kind}\n{error}", b""
-        except Exception:
+        except Exception:  # noqa: BLE001 -- a fault of the compiler must reach the application as a message
             return f"error internal\nthe PTX compiler failed:\n{traceback.format_exc()}", b""
         return f"error internal\nunknown request '{verb}'", b""
 
@@ -85,8 +85,7 @@ def describe(program: Program) -> tuple[str, bytes]:
     """What the driver must know about a program before anything is compiled."""
     lines = ["ok"]
     initial = bytearray()
-    for entry in program.entries:
-        lines.append(_kernel_line(entry))
+    lines += [_kernel_line(entry) for entry in program.entries]
     homes = {variable: module for module in program.modules for variable in module.variables.values()}
     for variable in program.globals:
         lines.append(_global_line(program, variable, homes[variable]))
@@ -95,7 +94,7 @@ def describe(program: Program) -> tuple[str, bytes]:
 
 
 def _triple(values: list[int]) -> list[int]:
-    return (values + [1, 1, 1])[:3] if values else [0, 0, 0]
+    return [*values, 1, 1, 1][:3] if values else [0, 0, 0]
 
 
 def _kernel_line(entry: Function) -> str:
@@ -112,7 +111,15 @@ def _kernel_line(entry: Function) -> str:
 def _global_line(program: Program, variable: Variable, home: Module) -> str:
     relocations = program.relocations(variable, home)
     initial = len(variable.initial.data) if variable.initial else 0
-    fields = [int(variable.space == "const"), int(variable.visible), int(variable.managed), variable.size, variable.align, initial, len(relocations)]
+    fields = [
+        int(variable.space == "const"),
+        int(variable.visible),
+        int(variable.managed),
+        variable.size,
+        variable.align,
+        initial,
+        len(relocations),
+    ]
     fields += [number for relocation in relocations for number in relocation]
     return f"global {variable.name} {' '.join(str(f) for f in fields)}"
 

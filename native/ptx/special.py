@@ -30,7 +30,7 @@ def _block(name: str, axis: int = 0) -> Read:
 
 
 def _constant(value: int) -> Read:
-    return lambda builder: str(value)
+    return lambda _builder: str(value)
 
 
 def _linear(builder: Builder) -> str:
@@ -99,8 +99,6 @@ def _grid_id(builder: Builder) -> str:
     return builder.context_field("launch", "grid_id", "i64")
 
 
-MULTIPROCESSORS = 4  # reported by the driver as well
-
 # name -> (LLVM type, reader)
 SPECIAL: dict[str, tuple[str, Read]] = {
     **{f"%tid.{axis}": ("i32", _tid(i)) for i, axis in enumerate("xyz")},
@@ -119,7 +117,7 @@ SPECIAL: dict[str, tuple[str, Read]] = {
     "%warpid": ("i32", _warp),
     "%nwarpid": ("i32", _warps),
     "%smid": ("i32", _block("multiprocessor")),
-    "%nsmid": ("i32", _constant(MULTIPROCESSORS)),
+    "%nsmid": ("i32", _launch("multiprocessors")),
     "%gridid": ("i64", _grid_id),
     **{f"%lanemask_{relation}": ("i32", _mask(relation)) for relation in ("eq", "lt", "le", "gt", "ge")},
     "%clock": ("i32", _clock_low),

@@ -26,6 +26,7 @@ class Operation:
 
     @property
     def type(self) -> PtxType:
+        """The first, often only, type."""
         return self.types[0]
 
     def choice(self, *names: str, default: str = "") -> str:

@@ -78,6 +78,7 @@ void run_kernel(Context* context, const KernelWork& work) {
   launch.globals = work.globals->data();
   launch.cooperative = work.cooperative;
   launch.grid_id = next_grid_id();
+  launch.multiprocessors = static_cast<uint32_t>(multiprocessor_count());
   launch.memory = &Arena::get().memory_map();
   launch.services = &services;
   launch.abort = &context->closing;

@@ -10,6 +10,7 @@ import sys
 import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("BITFUSION_BUILD", ROOT / "build"))
@@ -17,7 +18,9 @@ LIBRARY = BUILD / "src/simgpu/exec/libsimgpu_exec_test.so"
 CUDA = Path(sysconfig.get_path("purelib")) / "nvidia/cu13"
 
 # Fault::Kind of exec.h.
-NONE, ILLEGAL_ADDRESS, MISALIGNED, TRAP, ASSERT, ILLEGAL_INSTRUCTION, INVALID_PC, STACK_OVERFLOW, DEADLOCK, ABORTED, NO_RESOURCES = range(11)
+NONE, ILLEGAL_ADDRESS, MISALIGNED, TRAP, ASSERT, ILLEGAL_INSTRUCTION, INVALID_PC, STACK_OVERFLOW, DEADLOCK, ABORTED, NO_RESOURCES = range(
+    11
+)
 # 1 + LoadError::Kind.
 INVALID_PTX, UNSUPPORTED, UNRESOLVED, COMPILER_UNAVAILABLE = range(1, 5)
 
@@ -51,7 +54,7 @@ class Buffer:
     def read(self, size: int | None = None) -> bytes:
         return ctypes.string_at(self.address, self.size if size is None else size)
 
-    def unpack(self, code: str) -> tuple:
+    def unpack(self, code: str) -> tuple[Any, ...]:
         """All elements as ``struct`` code ``code``."""
         return struct.unpack(f"<{self.size // struct.calcsize(code)}{code}", self.read())
 
@@ -90,12 +93,14 @@ class Gpu:
         count = self.library.exec_kernel_count(self.session)
         return [self.library.exec_kernel_name(self.session, i).decode() for i in range(count)]
 
-    def run(self, kernel: str, grid: Sequence[int], block: Sequence[int], *params: object, shared: int = 0, cooperative: bool = False) -> int:
+    def run(
+        self, kernel: str, grid: Sequence[int], block: Sequence[int], *params: object, shared: int = 0, cooperative: bool = False
+    ) -> int:
         """Runs a kernel; buffers and ints are 64-bit parameters, (code, value) pairs are packed as said. Returns the fault kind."""
         if error := self.prepare(kernel):
             raise AssertionError(f"{kernel}: load error {error}: {self.message}")
         packed = pack(params)
-        sizes = [(ctypes.c_uint32 * 3)(*(list(extent) + [1, 1])[:3]) for extent in (grid, block)]
+        sizes = [(ctypes.c_uint32 * 3)(*[*extent, 1, 1][:3]) for extent in (grid, block)]
         return int(self.library.exec_run(self.session, kernel.encode(), sizes[0], sizes[1], shared, packed, int(cooperative)))
 
     def global_buffer(self, name: str, size: int) -> Buffer:
@@ -123,8 +128,17 @@ def pack(params: Sequence[object]) -> bytes:
 def nvcc(source: str, directory: Path, arch: int = 90, *options: str) -> str:
     """PTX of a CUDA source."""
     (directory / "kernel.cu").write_text(source)
-    command = [str(CUDA / "bin/nvcc"), "--ptx", f"-arch=compute_{arch}", f"-I{CUDA}/include/cccl", *options, "kernel.cu", "-o", "kernel.ptx"]
-    result = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=240)
+    command = [
+        str(CUDA / "bin/nvcc"),
+        "--ptx",
+        f"-arch=compute_{arch}",
+        f"-I{CUDA}/include/cccl",
+        *options,
+        "kernel.cu",
+        "-o",
+        "kernel.ptx",
+    ]
+    result = subprocess.run(command, check=False, cwd=directory, capture_output=True, text=True, timeout=240)
     assert result.returncode == 0, result.stderr
     return (directory / "kernel.ptx").read_text()
 

@@ -89,7 +89,7 @@ def test_dynamic_shared_memory_follows_the_static_part(gpu: Gpu) -> None:
 
 
 @pytest.mark.parametrize(
-    ("instruction", "expected"),
+    "instruction, expected",
     [
         ("shfl.sync.down.b32 %r5|%p1, %r1, 1, 31, -1;", [min(i + 1, 31) for i in range(32)]),
         ("shfl.sync.up.b32 %r5|%p1, %r1, 2, 0, -1;", [i - 2 if i >= 2 else i for i in range(32)]),
@@ -156,7 +156,9 @@ def test_atomics_of_all_blocks_add_up(gpu: Gpu) -> None:
     clear = gpu.buffer(4 * 64 * 100)
     assert gpu.run("k", [100], [64], clear) == harness.NONE, gpu.message
 
-    values = [struct.unpack("<f" if name == "sum" else "<I", gpu.global_buffer(name, 4).read())[0] for name in ("total", "sum", "wrap", "highest")]
+    values = [
+        struct.unpack("<f" if name == "sum" else "<I", gpu.global_buffer(name, 4).read())[0] for name in ("total", "sum", "wrap", "highest")
+    ]
 
     assert values == [19200, 3200.0, 0, 6399]
 
@@ -232,7 +234,7 @@ def test_modules_are_linked(gpu: Gpu) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "expected"),
+    "body, expected",
     [
         ("mov.u64 %rd3, 64; ld.global.u32 %r5, [%rd3]; st.global.u32 [%rd2], %r5;", harness.ILLEGAL_ADDRESS),
         ("st.global.u32 [%rd2+4096], %r1;", harness.ILLEGAL_ADDRESS),
@@ -254,7 +256,7 @@ def test_faults_end_the_grid(gpu: Gpu, body: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "error", "names"),
+    "text, error, names",
     [
         ("this is no PTX", harness.INVALID_PTX, "not PTX"),
         (entry("frobnicate.u32 %r5, %r6;"), harness.UNSUPPORTED, "frobnicate.u32"),
@@ -293,8 +295,17 @@ from tests.native.ptx.harness import Gpu
 gpu = Gpu()
 print(gpu.load({text!r}), gpu.prepare("k"), gpu.load({text!r} + " "), gpu.message)
 """
-    environment = {"PATH": os.defpath, "SIMGPU_CACHE": str(kernel_cache), "SIMGPU_COMPILER": "/nonexistent/compiler", "BITFUSION_BUILD": str(harness.BUILD)}
+    environment = {
+        "PATH": os.defpath,
+        "SIMGPU_CACHE": str(kernel_cache),
+        "SIMGPU_COMPILER": "/nonexistent/compiler",
+        "BITFUSION_BUILD": str(harness.BUILD),
+    }
 
-    result = subprocess.run([sys.executable, "-c", program], cwd=harness.ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        [sys.executable, "-c", program], check=False, cwd=harness.ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
 
-    assert result.stdout.startswith(f"0 0 {harness.COMPILER_UNAVAILABLE} the PTX compiler '/nonexistent/compiler' cannot be started"), result
+    assert result.stdout.startswith(f"0 0 {harness.COMPILER_UNAVAILABLE} the PTX compiler '/nonexistent/compiler' cannot be started"), (
+        result
+    )

@@ -37,34 +37,42 @@ M16, M32, M64 = (1 << 16) - 1, (1 << 32) - 1, (1 << 64) - 1
 
 
 def s16(x: int) -> int:
+    """The low 16 bits, signed."""
     return (x & M16) - ((x & 0x8000) << 1)
 
 
 def s32(x: int) -> int:
+    """The low 32 bits, signed."""
     return (x & M32) - ((x & 0x80000000) << 1)
 
 
 def s64(x: int) -> int:
+    """The low 64 bits, signed."""
     return (x & M64) - ((x & 1 << 63) << 1)
 
 
 def u32(x: int) -> int:
+    """The low 32 bits."""
     return x & M32
 
 
 def clamp(x: int, low: int, high: int) -> int:
+    """The nearest value within bounds."""
     return max(low, min(high, x))
 
 
 def f32(bits: int) -> float:
+    """Bits as single."""
     return float(struct.unpack("<f", struct.pack("<I", bits & M32))[0])
 
 
 def f64(bits: int) -> float:
+    """Bits as double."""
     return float(struct.unpack("<d", struct.pack("<Q", bits & M64))[0])
 
 
 def f16(bits: int) -> float:
+    """Bits as half."""
     return float(struct.unpack("<e", struct.pack("<H", bits & M16))[0])
 
 
@@ -79,10 +87,12 @@ def b32(x: float) -> int:
 
 
 def b64(x: float) -> int:
+    """A double as bits."""
     return 0x7FFFFFFFFFFFFFFF if math.isnan(x) else int(struct.unpack("<Q", struct.pack("<d", x))[0])
 
 
 def b16(x: float) -> int:
+    """The nearest half, as bits."""
     if math.isnan(x):
         return 0x7FFF
     try:
@@ -92,6 +102,7 @@ def b16(x: float) -> int:
 
 
 def divided(a: float, b: float) -> float:
+    """Division with the infinities of IEEE 754."""
     if b == 0:
         return math.nan if a == 0 or math.isnan(a) else math.copysign(math.inf, a) * math.copysign(1, b)
     return a / b
@@ -120,18 +131,22 @@ def truncated(x: float, low: int, high: int, rounding: Callable[[float], float])
 
 
 def halves(function: Callable[[float, float], float]) -> Callable[[int, int, int], int]:
+    """A function of two halves applied to both lanes."""
     return lambda a, b, c: b16(function(f16(a), f16(b))) | b16(function(f16(a >> 16), f16(b >> 16))) << 16
 
 
 def bfind(x: int) -> int:
+    """Position of the highest set bit."""
     return x.bit_length() - 1 if x else M32
 
 
 def tdiv(a: int, b: int) -> int:
+    """Division that truncates."""
     return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
 
 
 def prmt(a: int, b: int, selector: int) -> int:
+    """Byte permutation in index mode."""
     source = (a & M32) | (b & M32) << 32
     result = 0
     for place in range(4):
@@ -142,6 +157,8 @@ def prmt(a: int, b: int, selector: int) -> int:
 
 
 def lop3(table: int) -> Callable[[int, int, int], int]:
+    """Any function of three bits by its truth table."""
+
     def compute(a: int, b: int, c: int) -> int:
         return sum((table >> ((a >> i & 1) << 2 | (b >> i & 1) << 1 | (c >> i & 1)) & 1) << i for i in range(32))
 
@@ -149,6 +166,7 @@ def lop3(table: int) -> Callable[[int, int, int], int]:
 
 
 def maximum(a: float, b: float) -> float:
+    """The larger; a number wins against NaN, +0 against -0."""
     if math.isnan(a) or math.isnan(b):
         return b if math.isnan(a) else a
     if a == b == 0:
@@ -215,7 +233,10 @@ ROWS: list[tuple[str, Callable[[int, int, int], int]]] = [
     ("shf.r.clamp.b32 %r0, %r1, %r2, %r3;", lambda a, b, c: u32((u32(b) << 32 | u32(a)) >> min(u32(c), 32))),
     ("prmt.b32 %r0, %r1, %r2, 0x7250;", lambda a, b, c: prmt(a, b, 0x7250)),
     ("prmt.b32 %r0, %r1, %r2, %r3;", prmt),
-    ("dp4a.s32.s32 %r0, %r1, %r2, %r3;", lambda a, b, c: u32(c + sum(((a >> s & 255 ^ 128) - 128) * ((b >> s & 255 ^ 128) - 128) for s in (0, 8, 16, 24)))),
+    (
+        "dp4a.s32.s32 %r0, %r1, %r2, %r3;",
+        lambda a, b, c: u32(c + sum(((a >> s & 255 ^ 128) - 128) * ((b >> s & 255 ^ 128) - 128) for s in (0, 8, 16, 24))),
+    ),
     ("dp2a.lo.u32.u32 %r0, %r1, %r2, %r3;", lambda a, b, c: u32(c + (a & M16) * (b & 255) + (a >> 16 & M16) * (b >> 8 & 255))),
     # comparisons and selections
     ("setp.lt.s32 %p0, %r1, %r2;", lambda a, b, c: int(s32(a) < s32(b))),
@@ -317,11 +338,11 @@ def same(got: int, expected: int, text: str) -> bool:
     if "%fd0," in text:
         return math.isnan(f64(got)) and math.isnan(f64(expected))
     if "f16x2" in text:
-        return all(got >> s & M16 == expected >> s & M16 or math.isnan(f16(got >> s)) and math.isnan(f16(expected >> s)) for s in (0, 16))
+        return all(got >> s & M16 == expected >> s & M16 or (math.isnan(f16(got >> s)) and math.isnan(f16(expected >> s))) for s in (0, 16))
     return "f16" in text and math.isnan(f16(got)) and math.isnan(f16(expected))
 
 
-@pytest.mark.parametrize(("index", "text"), [(i, row[0]) for i, row in enumerate(ROWS)], ids=[row[0].split(";")[-2].strip() for row in ROWS])
+@pytest.mark.parametrize("index, text", [(i, row[0]) for i, row in enumerate(ROWS)], ids=[row[0].split(";")[-2].strip() for row in ROWS])
 def test_instruction(rows: Gpu, index: int, text: str) -> None:
     """The instruction agrees with Python on every input."""
     source = rows.buffer(b"".join(struct.pack("<QQQ", *triple) for triple in INPUTS))

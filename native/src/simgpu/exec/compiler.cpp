@@ -106,7 +106,7 @@ std::string cache_path(const std::string& name) {
 std::optional<Message> read_cache(const std::string& path) {
   const int file = path.empty() ? -1 : open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return std::nullopt;
-  struct stat info {};
+  struct stat info{};
   uint32_t lengths[2] = {};
   Message message;
   const auto fill = [file](void* to, size_t size) { return read(file, to, size) == static_cast<ssize_t>(size); };

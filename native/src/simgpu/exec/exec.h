@@ -49,9 +49,9 @@ struct Param {
 struct KernelInfo {
   std::string name;
   std::vector<Param> params;
-  uint32_t param_bytes = 0;        // size of the packed parameter buffer
-  uint32_t max_threads = 1024;     // from .maxntid or .reqntid, else 1024
-  uint32_t required_block[3] = {};  // .reqntid; zeros: any block shape
+  uint32_t param_bytes = 0;           // size of the packed parameter buffer
+  uint32_t max_threads = 1024;        // from .maxntid or .reqntid, else 1024
+  uint32_t required_block[3] = {};    // .reqntid; zeros: any block shape
   uint32_t required_cluster[3] = {};  // .reqnctapercluster; zeros: none
 };
 
@@ -74,8 +74,8 @@ struct Global {
   };
   std::string name;
   Space space = Space::kGlobal;
-  bool visible = false;   // findable by name from the host (.visible, or static: nvcc registers those too, so search all of them)
-  bool managed = false;   // .attribute(.managed)
+  bool visible = false;  // findable by name from the host (.visible, or static: nvcc registers those too, so search all of them)
+  bool managed = false;  // .attribute(.managed)
   uint64_t size = 0;
   uint32_t align = 1;
   std::vector<uint8_t> initial;  // shorter than size: the rest is zero
@@ -122,9 +122,9 @@ struct Fault {
 
 // Services a running kernel may ask of the driver; called from several threads at once.
 struct DeviceServices {
-  std::function<void(std::string_view text)> print;              // device printf, already formatted; assert messages too
-  std::function<uint64_t(uint64_t bytes)> allocate;              // device-side malloc; 0: no memory
-  std::function<void(uint64_t address)> release;                 // device-side free
+  std::function<void(std::string_view text)> print;  // device printf, already formatted; assert messages too
+  std::function<uint64_t(uint64_t bytes)> allocate;  // device-side malloc; 0: no memory
+  std::function<void(uint64_t address)> release;     // device-side free
 };
 
 // One grid.
@@ -136,6 +136,7 @@ struct Launch {
   const uint64_t* globals = nullptr;  // address of every Program::globals() entry, in that order
   bool cooperative = false;           // all blocks are resident at once
   uint64_t grid_id = 0;
+  uint32_t multiprocessors = 2;  // what the device reports; kernels read %nsmid and %smid
   const MemoryMap* memory = nullptr;
   const DeviceServices* services = nullptr;
   const std::atomic<bool>* abort = nullptr;  // may be null; looked at between blocks, at barriers and in spin loops
@@ -167,7 +168,7 @@ class Program {
 
   virtual const std::vector<Global>& globals() const = 0;
   virtual size_t kernel_count() const = 0;
-  virtual const std::shared_ptr<Kernel>& kernel(size_t index) const = 0;  // in the order of the text
+  virtual const std::shared_ptr<Kernel>& kernel(size_t index) const = 0;         // in the order of the text
   virtual std::shared_ptr<Kernel> find_kernel(std::string_view name) const = 0;  // nullptr: no such entry
 };
 

@@ -90,17 +90,37 @@ void append_integer(std::string* text, const Conversion& conversion, Arguments* 
 
 void append_conversion(ThreadContext* thread, std::string* text, const Conversion& conversion, Arguments* arguments) {
   switch (conversion.letter) {
-    case 'd': case 'i': case 'u': case 'o': case 'x': case 'X': return append_integer(text, conversion, arguments);
-    case 'c': return append(text, conversion.spec + 'c', arguments->next<int32_t>());
-    case 'p': return append(text, conversion.spec + 'p', reinterpret_cast<void*>(arguments->next<uint64_t>()));
-    case 'e': case 'E': case 'f': case 'F': case 'g': case 'G': case 'a': case 'A':
+    case 'd':
+    case 'i':
+    case 'u':
+    case 'o':
+    case 'x':
+    case 'X':
+      return append_integer(text, conversion, arguments);
+    case 'c':
+      return append(text, conversion.spec + 'c', arguments->next<int32_t>());
+    case 'p':
+      return append(text, conversion.spec + 'p', reinterpret_cast<void*>(arguments->next<uint64_t>()));
+    case 'e':
+    case 'E':
+    case 'f':
+    case 'F':
+    case 'g':
+    case 'G':
+    case 'a':
+    case 'A':
       return append(text, conversion.spec + conversion.letter, arguments->next<double>());
     case 's': {
       const auto address = arguments->next<uint64_t>();
       return append(text, conversion.spec + 's', (address ? device_string(thread, address) : std::string("(null)")).c_str());
     }
-    case '%': *text += '%'; return;
-    default: *text += conversion.spec; *text += conversion.letter; return;
+    case '%':
+      *text += '%';
+      return;
+    default:
+      *text += conversion.spec;
+      *text += conversion.letter;
+      return;
   }
 }
 

@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kFiberStack = 256 * 1024;
 constexpr size_t kLoopStack = 1024 * 1024;
-constexpr uint32_t kMultiprocessors = 4;
 constexpr size_t kSharedAlign = 256;
 
 size_t align_up(size_t value, size_t align) { return (value + align - 1) / align * align; }
@@ -35,6 +34,7 @@ Grid::Grid(const Launch& launch, KernelEntry entry, const KernelInfo& info, cons
   context_.grid_id = launch.grid_id;
   context_.dynamic_shared_bytes = launch.dynamic_shared_bytes;
   context_.total_shared_bytes = shared_bytes(code, launch);
+  context_.multiprocessors = launch.multiprocessors ? launch.multiprocessors : 1;
   context_.workspace = launch.cooperative ? reinterpret_cast<uint64_t>(workspace_) : 0;
   threads_ = launch.block[0] * launch.block[1] * launch.block[2];
   block_count_ = uint64_t{launch.grid[0]} * launch.grid[1] * launch.grid[2];
@@ -58,7 +58,7 @@ bool Grid::begin_block(Runner* runner, size_t slot, uint64_t index) {
   block.block_index[1] = static_cast<uint32_t>(index / launch_.grid[0] % launch_.grid[1]);
   block.block_index[2] = static_cast<uint32_t>(index / (uint64_t{launch_.grid[0]} * launch_.grid[1]));
   block.shared_bytes = context_.total_shared_bytes;
-  block.multiprocessor = static_cast<uint32_t>(index % kMultiprocessors);
+  block.multiprocessor = static_cast<uint32_t>(index % context_.multiprocessors);
   runner->blocks[slot].begin(this, block, &runner->stacks, slot * stacks, stack_bytes_);
   return true;
 }

@@ -1,4 +1,5 @@
-// What compiled kernels call: slow paths of memory accesses, barriers and warp exchanges, device library calls. Signatures: native/ptx/abi.py.
+// What compiled kernels call: slow paths of memory accesses, barriers and warp exchanges, device library calls. Signatures:
+// native/ptx/abi.py.
 #include "simgpu/exec/helpers.h"
 
 #include <ctime>
@@ -33,11 +34,14 @@ Grid* grid_of(ThreadContext* thread) { return fiber_of(thread)->block->grid(); }
 
 std::string access_text(const char* what, uint32_t size, bool write, uint64_t address) {
   char text[128];
-  std::snprintf(text, sizeof(text), "%s of %u bytes at %s 0x%llx", write ? "write" : "read", size, what, static_cast<unsigned long long>(address));
+  std::snprintf(text, sizeof(text), "%s of %u bytes at %s 0x%llx", write ? "write" : "read", size, what,
+                static_cast<unsigned long long>(address));
   return text;
 }
 
-bool within(uint64_t address, size_t bytes, uint64_t low, uint64_t high) { return address >= low && address <= high && high - address >= bytes; }
+bool within(uint64_t address, size_t bytes, uint64_t low, uint64_t high) {
+  return address >= low && address <= high && high - address >= bytes;
+}
 
 bool granules_allow(const LaunchContext& launch, uint64_t address, size_t bytes, uint8_t right) {
   if (!within(address, bytes, launch.arena_base, launch.arena_base + launch.arena_size)) return false;
@@ -71,7 +75,8 @@ extern "C" {
 void* simgpu_resolve(ThreadContext* thread, uint64_t address, uint32_t info) {
   const uint32_t size = 1u << (info & 0xFF);
   const bool write = info & kResolveWrite;
-  if (address & (size - 1)) raise(thread, Fault::Kind::kMisalignedAddress, address, access_text("misaligned address", size, write, address));
+  if (address & (size - 1))
+    raise(thread, Fault::Kind::kMisalignedAddress, address, access_text("misaligned address", size, write, address));
   const auto params = reinterpret_cast<uint64_t>(thread->block->launch->params);
   if (!write && within(address, size, params, params + grid_of(thread)->param_bytes())) return reinterpret_cast<void*>(address);
   void* place = locate(thread, address, size, write);
@@ -110,11 +115,16 @@ bool simgpu_is_space(ThreadContext* thread, uint64_t address, uint32_t space) {
   const auto params = reinterpret_cast<uint64_t>(thread->block->launch->params);
   const bool in_params = within(address, 1, params, params + grid_of(thread)->param_bytes());
   switch (space) {
-    case 0: return !in_shared && !in_local && !in_params;
-    case 1: return in_shared;
-    case 2: return in_local;
-    case 4: return in_params;
-    default: return false;
+    case 0:
+      return !in_shared && !in_local && !in_params;
+    case 1:
+      return in_shared;
+    case 2:
+      return in_local;
+    case 4:
+      return in_params;
+    default:
+      return false;
   }
 }
 
@@ -124,7 +134,9 @@ void simgpu_trap(ThreadContext* thread, uint32_t breakpoint) {
 
 void simgpu_exit(ThreadContext* thread) { fiber_of(thread)->block->end_thread(fiber_of(thread)); }
 
-void simgpu_overflow(ThreadContext* thread) { raise(thread, Fault::Kind::kStackOverflow, 0, "the stack of a device thread is full: recursion too deep"); }
+void simgpu_overflow(ThreadContext* thread) {
+  raise(thread, Fault::Kind::kStackOverflow, 0, "the stack of a device thread is full: recursion too deep");
+}
 
 void simgpu_bad_call(ThreadContext* thread, uint64_t target) {
   raise(thread, Fault::Kind::kInvalidPc, target, "call through a pointer that is no device function");

@@ -47,38 +47,38 @@ template <typename T>
   return out;
 }
 
-#define ROUNDED(name, type, suffix, mode)                                                                     \
-  extern "C" [[gnu::noinline]] type simgpu_add_##name##_##suffix(type a, type b) {                            \
-    volatile type x = a, y = b;                                                                               \
-    const RoundingMode rounding(mode);                                                                        \
-    volatile type out = x + y;                                                                                \
-    return out;                                                                                               \
-  }                                                                                                           \
-  extern "C" [[gnu::noinline]] type simgpu_mul_##name##_##suffix(type a, type b) {                            \
-    volatile type x = a, y = b;                                                                               \
-    const RoundingMode rounding(mode);                                                                        \
-    volatile type out = x * y;                                                                                \
-    return out;                                                                                               \
-  }                                                                                                           \
-  extern "C" [[gnu::noinline]] type simgpu_div_##name##_##suffix(type a, type b) {                            \
-    volatile type x = a, y = b;                                                                               \
-    const RoundingMode rounding(mode);                                                                        \
-    volatile type out = x / y;                                                                                \
-    return out;                                                                                               \
-  }                                                                                                           \
-  extern "C" [[gnu::noinline]] type simgpu_sqrt_##name##_##suffix(type a) {                                   \
-    volatile type x = a;                                                                                      \
-    const RoundingMode rounding(mode);                                                                        \
-    volatile type out = std::sqrt(x);                                                                         \
-    return out;                                                                                               \
-  }                                                                                                           \
+#define ROUNDED(name, type, suffix, mode)                                          \
+  extern "C" [[gnu::noinline]] type simgpu_add_##name##_##suffix(type a, type b) { \
+    volatile type x = a, y = b;                                                    \
+    const RoundingMode rounding(mode);                                             \
+    volatile type out = x + y;                                                     \
+    return out;                                                                    \
+  }                                                                                \
+  extern "C" [[gnu::noinline]] type simgpu_mul_##name##_##suffix(type a, type b) { \
+    volatile type x = a, y = b;                                                    \
+    const RoundingMode rounding(mode);                                             \
+    volatile type out = x * y;                                                     \
+    return out;                                                                    \
+  }                                                                                \
+  extern "C" [[gnu::noinline]] type simgpu_div_##name##_##suffix(type a, type b) { \
+    volatile type x = a, y = b;                                                    \
+    const RoundingMode rounding(mode);                                             \
+    volatile type out = x / y;                                                     \
+    return out;                                                                    \
+  }                                                                                \
+  extern "C" [[gnu::noinline]] type simgpu_sqrt_##name##_##suffix(type a) {        \
+    volatile type x = a;                                                           \
+    const RoundingMode rounding(mode);                                             \
+    volatile type out = std::sqrt(x);                                              \
+    return out;                                                                    \
+  }                                                                                \
   extern "C" type simgpu_fma_##name##_##suffix(type a, type b, type c) { return fma_as<type>(mode, a, b, c); }
 
-#define CONVERTED(suffix, mode)                                                                                       \
-  extern "C" float simgpu_cvt_f32_f64_##suffix(double a) { return convert_as<float>(mode, a); }                       \
-  extern "C" float simgpu_cvt_f32_s64_##suffix(int64_t a) { return convert_as<float>(mode, a); }                      \
-  extern "C" float simgpu_cvt_f32_u64_##suffix(uint64_t a) { return convert_unsigned<float>(mode, a); }               \
-  extern "C" double simgpu_cvt_f64_s64_##suffix(int64_t a) { return convert_as<double>(mode, a); }                    \
+#define CONVERTED(suffix, mode)                                                                         \
+  extern "C" float simgpu_cvt_f32_f64_##suffix(double a) { return convert_as<float>(mode, a); }         \
+  extern "C" float simgpu_cvt_f32_s64_##suffix(int64_t a) { return convert_as<float>(mode, a); }        \
+  extern "C" float simgpu_cvt_f32_u64_##suffix(uint64_t a) { return convert_unsigned<float>(mode, a); } \
+  extern "C" double simgpu_cvt_f64_s64_##suffix(int64_t a) { return convert_as<double>(mode, a); }      \
   extern "C" double simgpu_cvt_f64_u64_##suffix(uint64_t a) { return convert_unsigned<double>(mode, a); }
 
 ROUNDED(f32, float, rz, kZero)
@@ -108,11 +108,16 @@ constexpr Format kE5m2{2, 15, 0, 0x7B, 0x7F};  // conversions saturate, so infin
 // Rounding modes as native/ptx/ops_convert.py numbers them: nearest even, zero, down, up, nearest with ties away.
 bool rounds_up(uint32_t mode, bool negative, bool odd, uint64_t rest, uint64_t half) {
   switch (mode) {
-    case 0: return rest > half || (rest == half && odd);
-    case 1: return false;
-    case 2: return negative && rest;
-    case 3: return !negative && rest;
-    default: return rest >= half;
+    case 0:
+      return rest > half || (rest == half && odd);
+    case 1:
+      return false;
+    case 2:
+      return negative && rest;
+    case 3:
+      return !negative && rest;
+    default:
+      return rest >= half;
   }
 }
 
@@ -218,23 +223,66 @@ struct Helper {
 
 #define OWN(function) {#function, reinterpret_cast<void*>(&function)}
 #define LIBM(function, type) {#function, reinterpret_cast<void*>(static_cast<type>(&std::function))}
-#define LIBM1(function) LIBM(function, double (*)(double)), {#function "f", reinterpret_cast<void*>(static_cast<float (*)(float)>(&std::function))}
-#define ROUNDED_ROWS(name, suffix)                                                                                              \
-  OWN(simgpu_add_##name##_##suffix), OWN(simgpu_mul_##name##_##suffix), OWN(simgpu_div_##name##_##suffix),                      \
+#define LIBM1(function) \
+  LIBM(function, double (*)(double)), { #function "f", reinterpret_cast<void*>(static_cast<float (*)(float)>(&std::function)) }
+#define ROUNDED_ROWS(name, suffix)                                                                         \
+  OWN(simgpu_add_##name##_##suffix), OWN(simgpu_mul_##name##_##suffix), OWN(simgpu_div_##name##_##suffix), \
       OWN(simgpu_sqrt_##name##_##suffix), OWN(simgpu_fma_##name##_##suffix)
-#define CONVERTED_ROWS(suffix)                                                                                                  \
-  OWN(simgpu_cvt_f32_f64_##suffix), OWN(simgpu_cvt_f32_s64_##suffix), OWN(simgpu_cvt_f32_u64_##suffix),                         \
-      OWN(simgpu_cvt_f64_s64_##suffix), OWN(simgpu_cvt_f64_u64_##suffix)
+#define CONVERTED_ROWS(suffix)                                                                                                            \
+  OWN(simgpu_cvt_f32_f64_##suffix), OWN(simgpu_cvt_f32_s64_##suffix), OWN(simgpu_cvt_f32_u64_##suffix), OWN(simgpu_cvt_f64_s64_##suffix), \
+      OWN(simgpu_cvt_f64_u64_##suffix)
 
 const Helper kHelpers[] = {
-    OWN(simgpu_resolve), OWN(simgpu_resolve_span), OWN(simgpu_resolve_shared), OWN(simgpu_resolve_local), OWN(simgpu_is_space), OWN(simgpu_trap), OWN(simgpu_exit),
-    OWN(simgpu_overflow), OWN(simgpu_bad_call), OWN(simgpu_yield), OWN(simgpu_bar), OWN(simgpu_bar_red), OWN(simgpu_warp_sync),
-    OWN(simgpu_shfl), OWN(simgpu_vote), OWN(simgpu_match), OWN(simgpu_redux), OWN(simgpu_activemask), OWN(simgpu_elect), OWN(simgpu_time),
-    OWN(simgpu_vprintf), OWN(simgpu_malloc), OWN(simgpu_free), OWN(simgpu_assert), OWN(simgpu_fns), OWN(simgpu_fma_f16),
-    OWN(simgpu_fma_bf16), OWN(simgpu_round_f16), OWN(simgpu_round_bf16), OWN(simgpu_round_tf32), OWN(simgpu_to_f8), OWN(simgpu_from_f8),
-    ROUNDED_ROWS(f32, rz), ROUNDED_ROWS(f32, rm), ROUNDED_ROWS(f32, rp), ROUNDED_ROWS(f64, rz), ROUNDED_ROWS(f64, rm),
-    ROUNDED_ROWS(f64, rp), CONVERTED_ROWS(rz), CONVERTED_ROWS(rm), CONVERTED_ROWS(rp),
-    LIBM1(sin), LIBM1(cos), LIBM1(log2), LIBM1(exp2), LIBM1(tanh), LIBM1(floor), LIBM1(ceil), LIBM1(trunc), LIBM1(sqrt),
+    OWN(simgpu_resolve),
+    OWN(simgpu_resolve_span),
+    OWN(simgpu_resolve_shared),
+    OWN(simgpu_resolve_local),
+    OWN(simgpu_is_space),
+    OWN(simgpu_trap),
+    OWN(simgpu_exit),
+    OWN(simgpu_overflow),
+    OWN(simgpu_bad_call),
+    OWN(simgpu_yield),
+    OWN(simgpu_bar),
+    OWN(simgpu_bar_red),
+    OWN(simgpu_warp_sync),
+    OWN(simgpu_shfl),
+    OWN(simgpu_vote),
+    OWN(simgpu_match),
+    OWN(simgpu_redux),
+    OWN(simgpu_activemask),
+    OWN(simgpu_elect),
+    OWN(simgpu_time),
+    OWN(simgpu_vprintf),
+    OWN(simgpu_malloc),
+    OWN(simgpu_free),
+    OWN(simgpu_assert),
+    OWN(simgpu_fns),
+    OWN(simgpu_fma_f16),
+    OWN(simgpu_fma_bf16),
+    OWN(simgpu_round_f16),
+    OWN(simgpu_round_bf16),
+    OWN(simgpu_round_tf32),
+    OWN(simgpu_to_f8),
+    OWN(simgpu_from_f8),
+    ROUNDED_ROWS(f32, rz),
+    ROUNDED_ROWS(f32, rm),
+    ROUNDED_ROWS(f32, rp),
+    ROUNDED_ROWS(f64, rz),
+    ROUNDED_ROWS(f64, rm),
+    ROUNDED_ROWS(f64, rp),
+    CONVERTED_ROWS(rz),
+    CONVERTED_ROWS(rm),
+    CONVERTED_ROWS(rp),
+    LIBM1(sin),
+    LIBM1(cos),
+    LIBM1(log2),
+    LIBM1(exp2),
+    LIBM1(tanh),
+    LIBM1(floor),
+    LIBM1(ceil),
+    LIBM1(trunc),
+    LIBM1(sqrt),
     LIBM(fma, double (*)(double, double, double)),
     {"fmaf", reinterpret_cast<void*>(static_cast<float (*)(float, float, float)>(&std::fma))},
     {"roundeven", reinterpret_cast<void*>(static_cast<double (*)(double)>(&std::nearbyint))},

@@ -152,13 +152,17 @@ class ObjectLoader {
     const auto here = reinterpret_cast<uint64_t>(place);
     const bool outside = target.st_shndx == SHN_UNDEF;
     switch (ELF64_R_TYPE(entry.r_info)) {
-      case R_X86_64_64: return write64(place, value + entry.r_addend, section, entry.r_offset);
+      case R_X86_64_64:
+        return write64(place, value + entry.r_addend, section, entry.r_offset);
       case R_X86_64_PC32:
-      case R_X86_64_PLT32: return write32(place, (outside ? stub(index, value) : value) + entry.r_addend - here);
+      case R_X86_64_PLT32:
+        return write32(place, (outside ? stub(index, value) : value) + entry.r_addend - here);
       case R_X86_64_GOTPCREL:
       case R_X86_64_GOTPCRELX:
-      case R_X86_64_REX_GOTPCRELX: return write32(place, stub(index, value) + 8 + entry.r_addend - here);
-      default: return reject("relocation type " + std::to_string(ELF64_R_TYPE(entry.r_info)));
+      case R_X86_64_REX_GOTPCRELX:
+        return write32(place, stub(index, value) + 8 + entry.r_addend - here);
+      default:
+        return reject("relocation type " + std::to_string(ELF64_R_TYPE(entry.r_info)));
     }
   }
 

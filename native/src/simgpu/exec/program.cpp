@@ -71,7 +71,8 @@ LoadError error_of(const Message& answer) {
 
 class PtxKernel final : public Kernel {
  public:
-  PtxKernel(std::shared_ptr<const Source> source, size_t index, KernelInfo info) : source_(std::move(source)), index_(index), info_(std::move(info)) {}
+  PtxKernel(std::shared_ptr<const Source> source, size_t index, KernelInfo info)
+      : source_(std::move(source)), index_(index), info_(std::move(info)) {}
 
   const KernelInfo& info() const override { return info_; }
   const CodeInfo& code() const override { return code_; }

@@ -26,8 +26,7 @@ struct Session {
   std::vector<uint64_t> globals;
 
   Session() : granules(kArenaBytes >> kGranuleShift) {
-    arena = static_cast<uint8_t*>(
-        mmap(nullptr, kArenaBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    arena = static_cast<uint8_t*>(mmap(nullptr, kArenaBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     map.base = reinterpret_cast<uint64_t>(arena);
     map.size = kArenaBytes;
     map.granules = granules.data();
@@ -94,7 +93,9 @@ EXPORT uint64_t exec_global(Session* session, const char* name) {
 }
 
 EXPORT int exec_kernel_count(Session* session) { return static_cast<int>(session->program->kernel_count()); }
-EXPORT const char* exec_kernel_name(Session* session, int index) { return session->program->kernel(static_cast<size_t>(index))->info().name.c_str(); }
+EXPORT const char* exec_kernel_name(Session* session, int index) {
+  return session->program->kernel(static_cast<size_t>(index))->info().name.c_str();
+}
 
 // 0, or 1 + LoadError::Kind; code: static shared, local bytes, registers, fibers.
 EXPORT int exec_prepare(Session* session, const char* kernel, uint32_t* code) {

@@ -22,10 +22,18 @@ void shuffle(Fiber* lanes, uint32_t members) {
     uint32_t source = lane;
     bool inside = true;
     switch (fiber.mode) {
-      case kUp: inside = static_cast<int32_t>(lane - by) >= static_cast<int32_t>(last), source = lane - by; break;
-      case kDown: source = lane + by, inside = source <= last; break;
-      case kButterfly: source = lane ^ by, inside = source <= last; break;
-      default: source = first | (by & ~segment), inside = source <= last; break;
+      case kUp:
+        inside = static_cast<int32_t>(lane - by) >= static_cast<int32_t>(last), source = lane - by;
+        break;
+      case kDown:
+        source = lane + by, inside = source <= last;
+        break;
+      case kButterfly:
+        source = lane ^ by, inside = source <= last;
+        break;
+      default:
+        source = first | (by & ~segment), inside = source <= last;
+        break;
     }
     if (!inside) source = lane;
     const bool present = members >> source & 1;
@@ -44,10 +52,18 @@ void vote(Fiber* lanes, uint32_t members) {
   for (uint32_t left = members; left; left &= left - 1) {
     Fiber& fiber = lanes[std::countr_zero(left)];
     switch (fiber.mode) {
-      case kAll: fiber.result = ballot == members; break;
-      case kAny: fiber.result = ballot != 0; break;
-      case kUniform: fiber.result = ballot == members || ballot == 0; break;
-      default: fiber.result = ballot; break;
+      case kAll:
+        fiber.result = ballot == members;
+        break;
+      case kAny:
+        fiber.result = ballot != 0;
+        break;
+      case kUniform:
+        fiber.result = ballot == members || ballot == 0;
+        break;
+      default:
+        fiber.result = ballot;
+        break;
     }
   }
 }
@@ -81,15 +97,24 @@ uint32_t reduce_floats(uint32_t code, uint32_t a, uint32_t b) {
 uint32_t reduce_two(uint32_t code, uint32_t a, uint32_t b) {
   const auto sa = static_cast<int32_t>(a), sb = static_cast<int32_t>(b);
   switch (code) {
-    case 0: return a + b;
-    case 1: return a < b ? a : b;
-    case 2: return sa < sb ? a : b;
-    case 3: return a > b ? a : b;
-    case 4: return sa > sb ? a : b;
-    case 5: return a & b;
-    case 6: return a | b;
-    case 7: return a ^ b;
-    default: return reduce_floats(code, a, b);
+    case 0:
+      return a + b;
+    case 1:
+      return a < b ? a : b;
+    case 2:
+      return sa < sb ? a : b;
+    case 3:
+      return a > b ? a : b;
+    case 4:
+      return sa > sb ? a : b;
+    case 5:
+      return a & b;
+    case 6:
+      return a | b;
+    case 7:
+      return a ^ b;
+    default:
+      return reduce_floats(code, a, b);
   }
 }
 
@@ -115,12 +140,18 @@ void elect(Fiber* lanes, uint32_t members) {
 
 void exchange_values(Fiber* lanes, uint32_t members) {
   switch (lanes[std::countr_zero(members)].exchange) {
-    case Exchange::kShuffle: return shuffle(lanes, members);
-    case Exchange::kVote: return vote(lanes, members);
-    case Exchange::kMatch: return match(lanes, members);
-    case Exchange::kReduce: return reduce(lanes, members);
-    case Exchange::kElect: return elect(lanes, members);
-    default: return;  // a plain warp barrier has no values
+    case Exchange::kShuffle:
+      return shuffle(lanes, members);
+    case Exchange::kVote:
+      return vote(lanes, members);
+    case Exchange::kMatch:
+      return match(lanes, members);
+    case Exchange::kReduce:
+      return reduce(lanes, members);
+    case Exchange::kElect:
+      return elect(lanes, members);
+    default:
+      return;  // a plain warp barrier has no values
   }
 }
 
