@@ -156,7 +156,14 @@ def _api_body(row: Call) -> str:
     unused = "".join(f"  (void){arg.name};\n" for arg in row.args)
     if row.call_class is CallClass.REFUSED:
         stream = "  (void)default_stream;\n" if row.per_thread == "ptds" else ""
-        return lines(head, unused.rstrip("\n"), stream.rstrip("\n"), f'  log_refusal("{row.name}", "{row.reason}");', f"  return {REFUSAL[row.api]};", "}")
+        return lines(
+            head,
+            unused.rstrip("\n"),
+            stream.rstrip("\n"),
+            f'  log_refusal("{row.name}", "{row.reason}");',
+            f"  return {REFUSAL[row.api]};",
+            "}",
+        )
     return lines(
         head,
         _enter(row),

@@ -18,7 +18,7 @@ def coverage_page(rows: list[Call], api: Api) -> str:
         f"# Coverage of the {_TITLES[api]} interface\n\n"
         "Generated from `native/spec` by `python -m native.codegen --docs docs/reference`; do not edit.\n\n"
         f"{len(rows)} entry points, {len(served)} served, {len(rows) - len(served)} refused. A refused call answers\n"
-        "\"not supported\" and is logged once, by name.\n"
+        '"not supported" and is logged once, by name.\n'
     )
     return head + "".join(_area(area, list(group)) for area, group in groupby(rows, key=lambda row: row.area))
 

@@ -63,7 +63,7 @@ def _symbols(row: Call) -> list[str]:
         threaded = [f"per_thread({name})" if name in streams else name for name in names]
     variants = zip(row.symbols, (plain, threaded), strict=False)
     return [
-        f"EXPORT {result} {symbol}({header_parameters(row)}) {{ return traced(\"{symbol}\", api::{row.name}({', '.join(passed)})); }}"
+        f'EXPORT {result} {symbol}({header_parameters(row)}) {{ return traced("{symbol}", api::{row.name}({", ".join(passed)})); }}'
         for symbol, passed in variants
     ]
 

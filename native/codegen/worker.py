@@ -104,7 +104,7 @@ def _handler(row: Call) -> str:
         return f"constexpr Handler handle_{row.name} = nullptr;\n"
     decode = [_decode(arg) for arg in row.args]
     resolve = [_resolve(row, arg) for arg in row.args]
-    body = lines(
+    return lines(
         f"CUresult handle_{row.name}(Call& call_) {{",
         "  [[maybe_unused]] State& state_ = state_of(call_);",
         *decode,
@@ -115,7 +115,6 @@ def _handler(row: Call) -> str:
         "  return status_;",
         "}",
     )
-    return body
 
 
 def _decode(arg: Arg) -> str:
@@ -200,9 +199,7 @@ def _after(row: Call, arg: Arg) -> str:
     if _by_hand(row) and arg.kind in (Kind.MINT, Kind.DROP):
         return ""
     if arg.kind is Kind.MINT and arg.handle:
-        return (
-            f"  if (status_ == CUDA_SUCCESS) state_.objects.add({arg.name}_name_, Handle::{arg.handle.name}, {arg.name});"
-        )
+        return f"  if (status_ == CUDA_SUCCESS) state_.objects.add({arg.name}_name_, Handle::{arg.handle.name}, {arg.name});"
     if arg.kind is Kind.DROP and arg.handle:
         return f"  state_.objects.remove({arg.name}_name_, Handle::{arg.handle.name});"
     if arg.kind is Kind.OUT:

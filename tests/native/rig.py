@@ -55,7 +55,11 @@ def rig(folder: Path, server_environment: dict[str, str], cuda_library: Path) ->
     """Runs a dispatcher whose workers use `cuda_library`."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = {**server_environment, "BITFUSION_CUDA_LIBRARY": str(cuda_library), "BITFUSION_WORKER_LIBRARY": str(LIB / "server" / "libbitfusion_worker.so")}
+    environment = {
+        **server_environment,
+        "BITFUSION_CUDA_LIBRARY": str(cuda_library),
+        "BITFUSION_WORKER_LIBRARY": str(LIB / "server" / "libbitfusion_worker.so"),
+    }
     command = [sys.executable, "-m", "bitfusion_server.dispatcher", "--data", str(folder), "--listen", f"127.0.0.1:{port}"]
     (folder / "run").mkdir()
     with (folder / "dispatcher.log").open("wb") as log:

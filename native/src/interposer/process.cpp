@@ -58,6 +58,15 @@ Device read_device(wire::Reader& in) {
   return device;
 }
 
+// The last word of a process that asked to hear it: what its calls cost.
+__attribute__((destructor)) void tell_counters() {
+  if (!logs(Level::kInfo) || !process().ready()) return;
+  const auto counters = process().link()->counters();
+  log(Level::kInfo, "%llu frames, %llu round trips, %llu bytes out, %llu bytes in", static_cast<unsigned long long>(counters.frames),
+      static_cast<unsigned long long>(counters.round_trips), static_cast<unsigned long long>(counters.bytes_out),
+      static_cast<unsigned long long>(counters.bytes_in));
+}
+
 }  // namespace
 
 Process& process() {
