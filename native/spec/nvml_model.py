@@ -2,7 +2,7 @@
 
 nvidia-smi makes hundreds of calls, most of them for things that do not change. So an NVML call is a question with a cached answer: the first
 question fetches all fixed facts of all GPUs in one round trip, the first question for a live value fetches the common live values likewise,
-and a later round refreshes everything that has been asked for.
+the first for a rare one the rare ones, and a later round refreshes everything that has been asked for.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Life(Enum):
 
     FIXED = "kFixed"  # as long as the process
     LIVE = "kLive"  # a moment
+    RARE = "kRare"  # a moment too, and only long reports ask for it
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ def fixed(name: str, *args: Arg, ahead: Ahead = ((),), hand: Hand = Hand.NONE) -
 def live(name: str, *args: Arg, ahead: Ahead = (), hand: Hand = Hand.NONE) -> NvmlCall:
     """A value that changes; fetched when asked for, or with the first live value if `ahead` says so."""
     return _question(Life.LIVE, name, args, ahead, hand)
+
+
+def rare(name: str, *args: Arg, ahead: Ahead = ((),)) -> NvmlCall:
+    """A value that changes and that only long reports show; fetched together with the other rare ones."""
+    return _question(Life.RARE, name, args, ahead, Hand.NONE)
 
 
 def local(name: str, *args: Arg, result: str = "") -> NvmlCall:

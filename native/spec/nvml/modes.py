@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from native.spec.model import out, value
-from native.spec.nvml_model import DEVICE, fixed, live, versioned
+from native.spec.nvml_model import DEVICE, fixed, live, rare, versioned
 
 _MODE = out("mode", "nvmlEnableState_t")
 _CURRENT = out("current", "nvmlDriverModel_t", nullable=True)
@@ -18,18 +18,18 @@ ROWS = (
     fixed("nvmlDeviceGetDefaultEccMode", DEVICE, out("defaultMode", "nvmlEnableState_t"), ahead=()),
     live("nvmlDeviceGetMigMode", DEVICE, out("currentMode", "unsigned int"), out("pendingMode", "unsigned int"), ahead=((),)),
     live("nvmlDeviceGetDriverModel", DEVICE, _CURRENT, _PENDING, ahead=((),)),
-    live("nvmlDeviceGetDriverModel_v2", DEVICE, _CURRENT, _PENDING),
-    live("nvmlDeviceGetGpuOperationMode", DEVICE, out("current", "nvmlGpuOperationMode_t"), out("pending", "nvmlGpuOperationMode_t"),
+    rare("nvmlDeviceGetDriverModel_v2", DEVICE, _CURRENT, _PENDING),
+    rare("nvmlDeviceGetGpuOperationMode", DEVICE, out("current", "nvmlGpuOperationMode_t"), out("pending", "nvmlGpuOperationMode_t"),
          ahead=((),)),
     live("nvmlDeviceGetAPIRestriction", DEVICE, value("apiType", "nvmlRestrictedAPI_t"), out("isRestricted", "nvmlEnableState_t")),
     live("nvmlDeviceGetVirtualizationMode", DEVICE, out("pVirtualMode", "nvmlGpuVirtualizationMode_t"), ahead=((),)),
-    live("nvmlDeviceGetAccountingMode", DEVICE, _MODE),
-    live("nvmlDeviceGetAccountingBufferSize", DEVICE, out("bufferSize", "unsigned int")),
-    live("nvmlDeviceGetGspFirmwareMode", DEVICE, out("isEnabled", "unsigned int"), out("defaultMode", "unsigned int")),
-    live("nvmlDeviceGetC2cModeInfoV", DEVICE, out("c2cModeInfo", "nvmlC2cModeInfo_v1_t")),
-    live("nvmlDeviceGetGpuFabricInfo", DEVICE, out("gpuFabricInfo", "nvmlGpuFabricInfo_t")),
+    rare("nvmlDeviceGetAccountingMode", DEVICE, _MODE),
+    rare("nvmlDeviceGetAccountingBufferSize", DEVICE, out("bufferSize", "unsigned int")),
+    rare("nvmlDeviceGetGspFirmwareMode", DEVICE, out("isEnabled", "unsigned int"), out("defaultMode", "unsigned int")),
+    rare("nvmlDeviceGetC2cModeInfoV", DEVICE, out("c2cModeInfo", "nvmlC2cModeInfo_v1_t")),
+    rare("nvmlDeviceGetGpuFabricInfo", DEVICE, out("gpuFabricInfo", "nvmlGpuFabricInfo_t")),
     live("nvmlDeviceGetGpuFabricInfoV", DEVICE, versioned("gpuFabricInfo", "nvmlGpuFabricInfoV_t")),
-    live("nvmlDeviceGetConfComputeMemSizeInfo", DEVICE, out("memInfo", "nvmlConfComputeMemSizeInfo_t")),
+    rare("nvmlDeviceGetConfComputeMemSizeInfo", DEVICE, out("memInfo", "nvmlConfComputeMemSizeInfo_t")),
     live("nvmlSystemGetConfComputeCapabilities", out("capabilities", "nvmlConfComputeSystemCaps_t")),
     live("nvmlSystemGetConfComputeState", out("state", "nvmlConfComputeSystemState_t")),
 )  # fmt: skip

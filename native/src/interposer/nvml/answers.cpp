@@ -47,7 +47,7 @@ bool Answers::round_is_over() const { return Clock::now() - round_began_ > kMome
 // wanted.
 std::vector<Answers::Known::iterator> Answers::missing_with(Known::iterator first) {
   const Life life = first->second.life;
-  if (life == Life::kLive && round_is_over()) {
+  if (life != Life::kFixed && round_is_over()) {
     round_++;
     round_began_ = Clock::now();
   }
@@ -55,7 +55,7 @@ std::vector<Answers::Known::iterator> Answers::missing_with(Known::iterator firs
   std::vector<Known::iterator> batch;
   for (auto at = known_.begin(); at != known_.end(); ++at) {
     Answer& answer = at->second;
-    const bool stale = answer.round == 0 || (answer.life == Life::kLive && answer.round != round_);
+    const bool stale = answer.round == 0 || (answer.life != Life::kFixed && answer.round != round_);
     if (stale && answer.wanted) batch.push_back(at);
     if (stale) answer.wanted = false;
   }

@@ -54,7 +54,7 @@ class Answers {
 
   transport::Mutex lock_;
   Known known_;
-  bool asked_ahead_[2] = {};  // by Life
+  bool asked_ahead_[3] = {};  // by Life
   uint64_t round_ = 1;
   Clock::time_point round_began_;
   uint64_t frames_then_ = 0;

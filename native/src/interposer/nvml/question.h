@@ -11,8 +11,8 @@
 
 namespace bitfusion::interposer::nvml {
 
-// How long an answer is good: for the life of the process, or for a moment.
-enum class Life : uint8_t { kFixed, kLive };
+// How long an answer is good: for the life of the process, or for a moment. Few ask for the rare ones, so they are fetched apart.
+enum class Life : uint8_t { kFixed, kLive, kRare };
 
 // A single value.
 template <typename T>
