@@ -39,7 +39,7 @@ void Scoreboard::release(Held* frame) {
   frames_.erase(frame->header.sequence);
   for (uint64_t key : frame->queues) {
     auto queue = queues_.find(key);
-    std::erase(queue->second, frame);
+    queue->second.pop_front();  // only the first of all its queues has run
     if (queue->second.empty()) queues_.erase(queue);
     else consider(queue->second.front());
   }
