@@ -56,7 +56,8 @@ nvmlReturn_t put_text(char* out, unsigned length, const std::string& text) {
 }  // namespace simgpu::nvml
 
 extern "C" int simgpu_nvml_refuse(const char* name) {
-  static const bool trace = getenv("SIMGPU_TRACE") != nullptr;
+  const char* level = getenv("SIMGPU_LOG");
+  const bool trace = level != nullptr && strcmp(level, "debug") == 0;
   if (trace) fprintf(stderr, "simgpu: %s is not supported\n", name);
   return simgpu::nvml::initialised() ? NVML_ERROR_NOT_SUPPORTED : NVML_ERROR_UNINITIALIZED;
 }

@@ -7,7 +7,7 @@
 #include "bitfusion/nvml_api.h"
 #include "simgpu/state.h"
 
-// What a function without an implementation answers; SIMGPU_TRACE=1 names it, to see what a program asks for.
+// What a function without an implementation answers; SIMGPU_LOG=debug names it, to see what a program asks for.
 extern "C" __attribute__((visibility("hidden"))) int simgpu_nvml_refuse(const char* name);
 
 namespace simgpu::nvml {
