@@ -127,3 +127,18 @@ def test_versions_can_be_asked_before_init(tmp_path: Path) -> None:
     declared = re.search(r"#define CUDA_VERSION (\d+)", header)
     assert declared
     assert done.stdout.strip() == declared[1]
+
+
+def test_shows_who_uses_the_memory(tmp_path: Path) -> None:
+    """What a program allocates through the simulated driver is in NVML's figures, under its own process id."""
+    program = """
+import ctypes, os
+h = n.nvmlDeviceGetHandleByIndex(0)
+cuda, context, pointer = ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p(), ctypes.c_uint64()
+assert cuda.cuInit(0) == 0 and cuda.cuCtxCreate_v2(ctypes.byref(context), 0, 0) == 0
+assert cuda.cuMemAlloc_v2(ctypes.byref(pointer), ctypes.c_size_t(64 << 20)) == 0
+processes = n.nvmlDeviceGetComputeRunningProcesses(h)
+result = [n.nvmlDeviceGetMemoryInfo(h).used >> 20, [[p.pid == os.getpid(), p.usedGpuMemory >> 20] for p in processes],
+          n.nvmlSystemGetProcessName(os.getpid()).rpartition("/")[2][:6], n.nvmlDeviceGetPerformanceState(h)]
+"""
+    assert ask(tmp_path, program) == [64, [[True, 64]], "python", 0]
