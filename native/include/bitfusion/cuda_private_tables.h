@@ -1,7 +1,7 @@
 // cuGetExportTable: the identities and shapes of the private tables that NVIDIA's runtime and libraries ask for, and the integrity check.
 //
-// A table is an array of pointer-sized words: word 0 is its size in bytes, then functions; CONTEXT_LOCAL_STORAGE has functions from word 0. The driver
-// or shim fills in its own functions. The integrity check is reproduced for interoperability with NVIDIA's unmodified runtime.
+// A table is an array of pointer-sized words: word 0 is its size in bytes, then functions; CONTEXT_LOCAL_STORAGE has functions from word 0.
+// The driver or shim fills in its own functions. The integrity check is reproduced for interoperability with NVIDIA's unmodified runtime.
 #pragma once
 
 #include <cstdint>

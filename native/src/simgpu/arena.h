@@ -1,7 +1,7 @@
 // All memory the driver hands out: one range of addresses, reserved once, divided into a part per GPU and a host part.
 //
-// An address in it is valid in kernels and in the process alike. Each part is several times as large as the memory it stands for, so fragmentation of
-// addresses never turns into a lack of memory: memory itself is counted in SharedState.
+// An address in it is valid in kernels and in the process alike. Each part is several times as large as the memory it stands for, so
+// fragmentation of addresses never turns into a lack of memory: memory itself is counted in SharedState.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +26,10 @@ enum class MemoryKind { kDevice, kPinned, kManaged, kRegistered, kPool, kMapped,
 // One live piece of memory, or of client memory made known to the driver.
 struct Allocation {
   uint64_t address = 0;
-  uint64_t size = 0;      // as asked for
-  uint64_t charged = 0;   // bytes counted on the GPU
+  uint64_t size = 0;     // as asked for
+  uint64_t charged = 0;  // bytes counted on the GPU
   MemoryKind kind = MemoryKind::kDevice;
-  int gpu = kHostPart;    // index of the machine's GPU
+  int gpu = kHostPart;  // index of the machine's GPU
   void* context = nullptr;
   unsigned flags = 0;
   uint64_t id = 0;

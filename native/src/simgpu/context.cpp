@@ -247,7 +247,7 @@ CUresult enter(Context** context) {
   REQUIRE(!thread.stack.empty() && thread.stack.back() != nullptr, CUDA_ERROR_INVALID_CONTEXT);
   *context = contexts().get(thread.stack.back());
   REQUIRE(*context != nullptr, CUDA_ERROR_CONTEXT_IS_DESTROYED);
-  if ((*context)->device->lost()) (*context)->fail(CUDA_ERROR_DEVICE_UNAVAILABLE, "the GPU is lost (injected fault)");
+  if (const CUresult fault = (*context)->device->fault(); fault != CUDA_SUCCESS) (*context)->fail(fault, "injected fault");
   return check(*context);
 }
 

@@ -7,8 +7,8 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,8 +45,8 @@ struct Context {
   bool primary = false;
   unsigned flags = 0;
   uint64_t id = 0;
-  bool active = true;               // a released primary context keeps its handle but answers CONTEXT_IS_DESTROYED
-  std::atomic<int> error{0};        // a kernel's fault: every later call answers it
+  bool active = true;         // a released primary context keeps its handle but answers CONTEXT_IS_DESTROYED
+  std::atomic<int> error{0};  // a kernel's fault: every later call answers it
   std::atomic<bool> closing{false};
   std::shared_ptr<StreamCore> legacy;
   std::mutex lock;
@@ -97,16 +97,16 @@ CUresult enter_given(CUcontext handle, Context** context);
 // What a stream handle means in the current context. INVALID_HANDLE and CONTEXT errors otherwise.
 CUresult resolve_stream(Context* context, CUstream handle, StreamCore** stream);
 
-// Puts work into a stream (or the graph being captured from it). `wait`: return only when it has ended. `here`: it is short; run it in the calling
-// thread if nothing is before it.
+// Puts work into a stream (or the graph being captured from it). `wait`: return only when it has ended. `here`: it is short; run it in the
+// calling thread if nothing is before it.
 enum class Urgency { kQueue, kHere, kWait };
 CUresult enqueue(Context* context, CUstream handle, Work work, Urgency urgency);
 
 // The default stream's implicit barriers for new work in a stream.
 std::vector<Milestone> barriers_for(StreamCore* stream);
 
-#define ENTER(context)                                                      \
-  simgpu::Context* context = nullptr;                                       \
+#define ENTER(context)                \
+  simgpu::Context* context = nullptr; \
   if (const CUresult entered = simgpu::enter(&context); entered != CUDA_SUCCESS) return entered
 
 #define REQUIRE(condition, error) \

@@ -99,8 +99,8 @@ CUresult shaped_copy(const CUDA_MEMCPY3D& asked, CopyWork* copy) {
   if (const CUresult bad = resolve_end(from, asked, &source); bad != CUDA_SUCCESS) return bad;
   if (const CUresult bad = resolve_end(to, asked, &target); bad != CUDA_SUCCESS) return bad;
   REQUIRE(end_allowed(asked, source) && end_allowed(asked, target), CUDA_ERROR_INVALID_VALUE);
-  *copy = CopyWork{target.address, source.address, target.pitch, source.pitch, target.slice, source.slice,
-                   asked.WidthInBytes, asked.Height, asked.Depth, nullptr, asked};
+  *copy = CopyWork{target.address,     source.address, target.pitch, source.pitch, target.slice, source.slice,
+                   asked.WidthInBytes, asked.Height,   asked.Depth,  nullptr,      asked};
   return CUDA_SUCCESS;
 }
 
@@ -115,8 +115,8 @@ CUresult make_fill(uint64_t dst, size_t pitch, unsigned value, unsigned element_
   return CUDA_SUCCESS;
 }
 
-// An asynchronous copy from pageable memory may not read it after the call, nor one to pageable memory write it unseen: small sources are staged, all
-// else is waited for, as the driver does.
+// An asynchronous copy from pageable memory may not read it after the call, nor one to pageable memory write it unseen: small sources are
+// staged, all else is waited for, as the driver does.
 CUresult submit_copy(Context* context, CUstream handle, CopyWork copy, bool blocking) {
   const uint64_t bytes = bytes_of(copy);
   StreamCore* stream = nullptr;

@@ -179,6 +179,12 @@ Device* device_at(CUdevice ordinal) {
   return ordinal >= 0 && ordinal < static_cast<int>(devices.size()) ? devices[static_cast<size_t>(ordinal)].get() : nullptr;
 }
 
+CUresult Device::fault() const {
+  const Faults faults = current_faults();
+  if ((faults.lost >> info->index & 1) != 0) return CUDA_ERROR_DEVICE_UNAVAILABLE;
+  return (faults.ecc >> info->index & 1) != 0 ? CUDA_ERROR_ECC_UNCORRECTABLE : CUDA_SUCCESS;
+}
+
 std::optional<int> device_attribute(const Device& device, CUdevice_attribute attribute) {
   switch (attribute) {
     case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT:

@@ -26,7 +26,9 @@ struct Device {
   unsigned primary_flags = 0;
   Pool* default_pool = nullptr;
   Pool* current_pool = nullptr;
-  bool lost() const { return (current_faults().lost >> info->index & 1) != 0; }
+  // What an injected fault makes every call on this GPU answer.
+  CUresult fault() const;
+  bool lost() const { return fault() == CUDA_ERROR_DEVICE_UNAVAILABLE; }
 };
 
 // The devices that CUDA_VISIBLE_DEVICES leaves; fixed by the first call (cuInit).

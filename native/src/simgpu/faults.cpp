@@ -44,7 +44,8 @@ void parse_word(const std::string& word, Faults* faults) {
   } else if (name == "xid" && value.find(':') != std::string::npos && gpu >= 0 && gpu < kMaxDevices) {
     faults->xid[static_cast<size_t>(gpu)] = atoi(value.c_str() + value.find(':') + 1);
   } else {
-    fprintf(stderr, "simgpu: unknown fault '%s'; known are lost=GPU oom=GPU ecc=GPU xid=GPU:NUMBER slow_copy=MIB_PER_SECOND\n", word.c_str());
+    fprintf(stderr, "simgpu: unknown fault '%s'; known are lost=GPU oom=GPU ecc=GPU xid=GPU:NUMBER slow_copy=MIB_PER_SECOND\n",
+            word.c_str());
   }
 }
 
@@ -90,7 +91,7 @@ class FaultSource {
  private:
   void look() {
     look_again_ = now_ns() + kLookEveryNs;
-    struct stat info {};
+    struct stat info{};
     const bool exists = stat(path_.c_str(), &info) == 0;
     const int64_t stamp = exists ? info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec + info.st_size : 0;
     if (stamp == stamp_) return;

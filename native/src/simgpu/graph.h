@@ -18,8 +18,8 @@ struct GraphNode {
   CUgraphNodeType type = CU_GRAPH_NODE_TYPE_EMPTY;
   Work work;
   std::vector<GraphNode*> after;
-  Graph* child = nullptr;  // owned
-  GraphNode* original = nullptr;  // in the graph this one was cloned from
+  Graph* child = nullptr;             // owned
+  GraphNode* original = nullptr;      // in the graph this one was cloned from
   std::vector<void*> param_pointers;  // what cuGraphKernelNodeGetParams answered
   CUgraphNode handle() { return reinterpret_cast<CUgraphNode>(this); }
 };

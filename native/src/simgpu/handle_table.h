@@ -1,7 +1,7 @@
 // Handles given to the application: pointers that can be checked without following them.
 //
-// Every object of a kind lives in one reserved range, so a handle is valid if it lies in the range, on a slot boundary, in a slot in use. Slots are
-// reused last of all, so a handle kept after its destruction is refused rather than mistaken for another object.
+// Every object of a kind lives in one reserved range, so a handle is valid if it lies in the range, on a slot boundary, in a slot in use.
+// Slots are reused last of all, so a handle kept after its destruction is refused rather than mistaken for another object.
 #pragma once
 
 #include <sys/mman.h>

@@ -100,8 +100,10 @@ Found best_entry(const FatbinHeader* header) {
 ImageResult read_fatbin(const FatbinHeader* header) {
   const Found found = best_entry(header);
   if (found.entry == nullptr) {
-    return failure(CUDA_ERROR_NO_BINARY_FOR_GPU, found.others ? "the fat binary has no PTX for compute capability 12.0 or lower, only machine code; compile with "
-                                                                "-arch=compute_XX" : "the fat binary is empty");
+    return failure(CUDA_ERROR_NO_BINARY_FOR_GPU,
+                   found.others ? "the fat binary has no PTX for compute capability 12.0 or lower, only machine code; compile with "
+                                  "-arch=compute_XX"
+                                : "the fat binary is empty");
   }
   auto text = entry_text(*found.entry, found.payload);
   if (!text) return failure(CUDA_ERROR_INVALID_IMAGE, "a compressed PTX entry of the fat binary is damaged");
@@ -118,12 +120,23 @@ std::vector<std::string> split_linked(const std::string& text) {
   return parts;
 }
 
+// The first four bytes, fewer if the text is shorter.
+uint32_t magic_of(const void* image) {
+  uint32_t magic = 0;
+  memcpy(&magic, image, strnlen(static_cast<const char*>(image), sizeof magic));
+  return magic;
+}
+
 }  // namespace
+
+bool is_text(const void* image) {
+  const uint32_t magic = magic_of(image);
+  return magic != kWrapperMagic && magic != kFatbinMagic && magic != kElfMagic;
+}
 
 ImageResult read_image(const void* image) {
   if (image == nullptr) return failure(CUDA_ERROR_INVALID_VALUE, "no image");
-  uint32_t magic = 0;
-  memcpy(&magic, image, std::min<size_t>(sizeof magic, strnlen(static_cast<const char*>(image), sizeof magic)));
+  const uint32_t magic = magic_of(image);
   if (magic == kWrapperMagic) return read_image(static_cast<const Wrapper*>(image)->data);
   if (magic == kFatbinMagic) return read_fatbin(static_cast<const FatbinHeader*>(image));
   if (magic == kElfMagic) return failure(CUDA_ERROR_NO_BINARY_FOR_GPU, "the image is machine code (cubin); the simulated GPU runs PTX");

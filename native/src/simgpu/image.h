@@ -10,9 +10,12 @@ namespace simgpu {
 
 struct ImageResult {
   CUresult error = CUDA_SUCCESS;
-  std::string message;              // for the JIT error log
-  std::vector<std::string> texts;   // PTX to be linked together
+  std::string message;             // for the JIT error log
+  std::vector<std::string> texts;  // PTX to be linked together
 };
+
+// True for PTX given as text rather than in a fat binary.
+bool is_text(const void* image);
 
 // Stands between the texts of a linked image; to PTX it is a comment.
 inline constexpr char kLinkSeparator[] = "\n//simgpu: next module\n";

@@ -82,14 +82,26 @@ JitLogs read_jit_options(unsigned count, const CUjit_option* options, void** val
   return logs;
 }
 
+CUresult load_failed(const exec::LoadError& error, JitLogs logs) {
+  logs.write(error.message);
+  log_line("a module cannot be loaded: %s", error.message.c_str());
+  return error_of(error);
+}
+
+CUresult prepare_all(const exec::Program& program, JitLogs logs) {
+  for (size_t i = 0; i < program.kernel_count(); i++) {
+    if (const auto error = program.kernel(i)->prepare()) return load_failed(*error, logs);
+  }
+  return CUDA_SUCCESS;
+}
+
 CUresult link_program(const std::vector<std::string>& texts, JitLogs logs, std::shared_ptr<exec::Program>* program) {
   exec::LoadError error;
   std::vector<std::string_view> views(texts.begin(), texts.end());
   *program = exec::Program::load(views, &error);
-  logs.write(*program != nullptr ? "" : error.message);
-  if (*program != nullptr) return CUDA_SUCCESS;
-  log_line("a module cannot be loaded: %s", error.message.c_str());
-  return error_of(error);
+  if (*program == nullptr) return load_failed(error, logs);
+  logs.write("");
+  return CUDA_SUCCESS;
 }
 
 CUresult load_program(const void* image, JitLogs logs, std::shared_ptr<exec::Program>* program) {
@@ -268,7 +280,8 @@ CUresult set_function_attribute(exec::Kernel* kernel, FunctionAttributes* set, C
   switch (attribute) {
     case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
       if (const CUresult bad = prepare(kernel); bad != CUDA_SUCCESS) return bad;
-      REQUIRE(value >= 0 && value + static_cast<int>(kernel->code().static_shared_bytes) <= kLargestDynamicShared, CUDA_ERROR_INVALID_VALUE);
+      REQUIRE(value >= 0 && value + static_cast<int>(kernel->code().static_shared_bytes) <= kLargestDynamicShared,
+              CUDA_ERROR_INVALID_VALUE);
       set->max_dynamic_shared = value;
       return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:

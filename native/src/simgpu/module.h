@@ -74,6 +74,12 @@ HandleTable<Function>& functions();
 HandleTable<Library>& libraries();
 HandleTable<LibraryKernel>& library_kernels();
 
+// The error of a load that a module's kernels, or one of them, cause; written to the logs and to standard error.
+CUresult load_failed(const exec::LoadError& error, JitLogs logs);
+
+// Compiles every kernel of a program, as cuModuleLoadData does for PTX text, so that what is wrong with one is said at the load.
+CUresult prepare_all(const exec::Program& program, JitLogs logs);
+
 // Scans an image. On failure the logs and standard error say why.
 CUresult load_program(const void* image, JitLogs logs, std::shared_ptr<exec::Program>* program);
 CUresult link_program(const std::vector<std::string>& texts, JitLogs logs, std::shared_ptr<exec::Program>* program);

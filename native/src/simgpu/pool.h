@@ -25,9 +25,9 @@ struct Pool {
   uint64_t release_threshold = 0;
   uint64_t used = 0, used_high = 0;
   uint64_t reserved = 0, reserved_high = 0;
-  std::map<int, uint64_t> reuse;                // the three reuse policies: kept, reuse is always safe here
-  std::multimap<uint64_t, uint64_t> kept;       // size -> address of memory not in use
-  std::map<uint64_t, uint64_t> live;            // address -> size of memory in use
+  std::map<int, uint64_t> reuse;           // the three reuse policies: kept, reuse is always safe here
+  std::multimap<uint64_t, uint64_t> kept;  // size -> address of memory not in use
+  std::map<uint64_t, uint64_t> live;       // address -> size of memory in use
   bool destroyed = false;
 };
 

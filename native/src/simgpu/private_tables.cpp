@@ -38,17 +38,27 @@ CUresult primary_context(CUcontext* out, CUdevice ordinal) {
 }
 
 Word* cudart_interface() {
-  static Word table[tables::kCudartInterfaceWords] = {
-      reinterpret_cast<Word>(sizeof table), word(load_fatbin), word(primary_context), word(always_zero), word(always_zero), word(always_zero),
-      word(load_fatbin),                    word(always_zero), word(load_fatbin_header), word(always_zero), word(always_zero), word(always_zero),
-      word(always_zero)};
+  static Word table[tables::kCudartInterfaceWords] = {reinterpret_cast<Word>(sizeof table),
+                                                      word(load_fatbin),
+                                                      word(primary_context),
+                                                      word(always_zero),
+                                                      word(always_zero),
+                                                      word(always_zero),
+                                                      word(load_fatbin),
+                                                      word(always_zero),
+                                                      word(load_fatbin_header),
+                                                      word(always_zero),
+                                                      word(always_zero),
+                                                      word(always_zero),
+                                                      word(always_zero)};
   return table;
 }
 
 // --- TOOLS_* ----------------------------------------------------------------------------------------------------------------------------
 
 Word* tools_tls() {
-  static Word table[tables::kToolsTlsWords] = {reinterpret_cast<Word>(sizeof table), word(always_zero), word(always_zero), word(always_zero)};
+  static Word table[tables::kToolsTlsWords] = {reinterpret_cast<Word>(sizeof table), word(always_zero), word(always_zero),
+                                               word(always_zero)};
   return table;
 }
 
@@ -65,8 +75,13 @@ void hooks_flags(void** buffer, size_t* size) {
 }
 
 Word* callback_hooks() {
-  static Word table[tables::kRuntimeCallbackHooksWords] = {reinterpret_cast<Word>(sizeof table), word(always_zero), word(hooks_buffer), word(always_zero),
-                                                           word(always_zero),                    word(always_zero), word(hooks_flags)};
+  static Word table[tables::kRuntimeCallbackHooksWords] = {reinterpret_cast<Word>(sizeof table),
+                                                           word(always_zero),
+                                                           word(hooks_buffer),
+                                                           word(always_zero),
+                                                           word(always_zero),
+                                                           word(always_zero),
+                                                           word(hooks_flags)};
   return table;
 }
 
@@ -146,7 +161,8 @@ CUresult check_context(CUcontext, uint32_t* out, void**) {
 }
 
 Word* context_checks() {
-  static Word table[tables::kContextChecksWords] = {reinterpret_cast<Word>(sizeof table), word(always_zero), word(check_context), word(always_zero)};
+  static Word table[tables::kContextChecksWords] = {reinterpret_cast<Word>(sizeof table), word(always_zero), word(check_context),
+                                                    word(always_zero)};
   return table;
 }
 
@@ -154,8 +170,9 @@ Word* integrity_table();
 
 CUresult integrity_check(uint32_t version, uint64_t unix_seconds, uint64_t out[2]) {
   const auto thread = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(reinterpret_cast<void*>(pthread_self())));
-  tables::IntegrityInput input{CUDA_VERSION,      version,         static_cast<uint32_t>(getpid()), thread, cudart_interface(),
-                               integrity_table(), word(integrity_check), unix_seconds, {}};
+  tables::IntegrityInput input{
+      CUDA_VERSION, version, static_cast<uint32_t>(getpid()), thread, cudart_interface(), integrity_table(), word(integrity_check),
+      unix_seconds, {}};
   for (const auto& device : visible_devices()) {
     tables::IntegrityDevice row{};
     memcpy(row.uuid, device->info->uuid.data(), sizeof row.uuid);
@@ -178,12 +195,9 @@ struct Row {
   Word* (*table)();
 };
 
-const Row kTables[] = {{tables::kCudartInterface, cudart_interface},
-                       {tables::kToolsTls, tools_tls},
-                       {tables::kRuntimeCallbackHooks, callback_hooks},
-                       {tables::kContextLocalStorage, context_storage},
-                       {tables::kIntegrityCheck, integrity_table},
-                       {tables::kContextChecks, context_checks},
+const Row kTables[] = {{tables::kCudartInterface, cudart_interface},    {tables::kToolsTls, tools_tls},
+                       {tables::kRuntimeCallbackHooks, callback_hooks}, {tables::kContextLocalStorage, context_storage},
+                       {tables::kIntegrityCheck, integrity_table},      {tables::kContextChecks, context_checks},
                        {tables::kToolsContext, tools_context}};
 
 }  // namespace

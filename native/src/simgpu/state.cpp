@@ -103,8 +103,12 @@ uint64_t parse_size(const std::string& text) {
   static const struct {
     const char* suffix;
     uint64_t scale;
-  } kUnits[] = {{"", 1},           {"B", 1},          {"K", 1ull << 10}, {"KiB", 1ull << 10}, {"M", 1ull << 20}, {"MiB", 1ull << 20},
-                {"G", 1ull << 30}, {"GiB", 1ull << 30}, {"T", 1ull << 40}, {"TiB", 1ull << 40}, {"MB", 1000000},   {"GB", 1000000000}};
+  } kUnits[] = {{"", 1},           {"B", 1},
+                {"K", 1ull << 10}, {"KiB", 1ull << 10},
+                {"M", 1ull << 20}, {"MiB", 1ull << 20},
+                {"G", 1ull << 30}, {"GiB", 1ull << 30},
+                {"T", 1ull << 40}, {"TiB", 1ull << 40},
+                {"MB", 1000000},   {"GB", 1000000000}};
   for (const auto& unit : kUnits) {
     if (strcmp(end, unit.suffix) == 0) return static_cast<uint64_t>(number * static_cast<double>(unit.scale));
   }

@@ -1,7 +1,7 @@
 // The simulated machine: its GPUs, and what all processes that see the same GPUs share (memory in use, processes, faults).
 //
-// Both the simulated driver and the simulated NVML link this. With SIMGPU_STATE set, the figures live in one mapped file of that directory, so that a
-// GPU's memory is one budget for every process; without it, each process has GPUs of its own.
+// Both the simulated driver and the simulated NVML link this. With SIMGPU_STATE set, the figures live in one mapped file of that directory,
+// so that a GPU's memory is one budget for every process; without it, each process has GPUs of its own.
 #pragma once
 
 #include <sys/types.h>
@@ -30,7 +30,8 @@ struct DeviceInfo {
   std::string pci_bus_id;  // 00000000:13:00.0
 };
 
-// The GPUs named by SIMGPU_COUNT, SIMGPU_MEMORY and SIMGPU_NAME; read once. Identities do not change between processes with the same SIMGPU_STATE.
+// The GPUs named by SIMGPU_COUNT, SIMGPU_MEMORY and SIMGPU_NAME; read once. Identities do not change between processes with the same
+// SIMGPU_STATE.
 const std::vector<DeviceInfo>& machine_devices();
 
 // Multiprocessors of every simulated GPU: the CPU cores, at least two.
@@ -44,7 +45,8 @@ struct ProcessUse {
   uint64_t bytes;
 };
 
-// Faults asked for in SIMGPU_FAULTS or in the file `faults` of SIMGPU_STATE (the file wins and may change at any time), separated by blanks or lines:
+// Faults asked for in SIMGPU_FAULTS or in the file `faults` of SIMGPU_STATE (the file wins and may change at any time), separated by blanks
+// or lines:
 //   lost=1          GPU 1 has fallen off the bus: every call on it fails
 //   oom=0           the next allocations on GPU 0 fail
 //   ecc=0           GPU 0 has met an uncorrectable memory error

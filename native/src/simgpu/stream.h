@@ -1,7 +1,7 @@
 // Streams: queues of work that run on their own, and events: places in such a queue.
 //
-// Work is numbered as it enters a stream and ends in that order, so "stream S has finished number n" is the only thing anybody ever waits for: events,
-// waits between streams and the default stream's implicit barriers are all such pairs.
+// Work is numbered as it enters a stream and ends in that order, so "stream S has finished number n" is the only thing anybody ever waits
+// for: events, waits between streams and the default stream's implicit barriers are all such pairs.
 #pragma once
 
 #include <atomic>
@@ -76,7 +76,7 @@ class StreamCore : public std::enable_shared_from_this<StreamCore> {
   std::atomic<uint64_t> submitted_{0};
   std::atomic<uint64_t> ended_{0};
   int waiters_ = 0;
-  bool running_ = false;  // somebody runs an item
+  bool running_ = false;   // somebody runs an item
   bool sleeping_ = false;  // the stream's thread waits for work
   bool started_ = false;
   bool stopping_ = false;

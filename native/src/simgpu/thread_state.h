@@ -14,9 +14,9 @@ struct Context;
 class StreamCore;
 
 struct ThreadState {
-  std::vector<Context*> stack;        // current context last
-  bool per_thread_default = false;    // inside a _ptsz/_ptds entry point: stream 0 means this thread's stream
-  bool in_callback = false;           // this is a callback thread: CUDA calls are not permitted
+  std::vector<Context*> stack;      // current context last
+  bool per_thread_default = false;  // inside a _ptsz/_ptds entry point: stream 0 means this thread's stream
+  bool in_callback = false;         // this is a callback thread: CUDA calls are not permitted
   CUstreamCaptureMode capture_mode = CU_STREAM_CAPTURE_MODE_GLOBAL;
   std::map<uint64_t, std::shared_ptr<StreamCore>> default_streams;  // by the number of the context's legacy stream, which is never reused
   ~ThreadState();

@@ -81,7 +81,8 @@ struct GraphWork {
   uint64_t sequence = 0;
 };
 
-using Work = std::variant<std::monostate, KernelWork, CopyWork, FillWork, HostWork, RecordWork, EventWaitWork, ValueWork, ActionWork, GraphWork>;
+using Work =
+    std::variant<std::monostate, KernelWork, CopyWork, FillWork, HostWork, RecordWork, EventWaitWork, ValueWork, ActionWork, GraphWork>;
 
 // Runs one operation to its end in the calling thread. After a sticky error of the context most kinds do nothing.
 void run_work(Context* context, StreamCore* stream, Work* work);

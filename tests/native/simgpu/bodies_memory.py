@@ -109,8 +109,30 @@ def shaped_copies_follow_pitches() -> None:
 
     class Copy2D(ctypes.Structure):
         _fields_ = [
-            *[(f"src_{name}", kind) for name, kind in (("x", c_size_t), ("y", c_size_t), ("type", c_size_t), ("host", c_void_p), ("device", c_uint64), ("array", c_void_p), ("pitch", c_size_t))],
-            *[(f"dst_{name}", kind) for name, kind in (("x", c_size_t), ("y", c_size_t), ("type", c_size_t), ("host", c_void_p), ("device", c_uint64), ("array", c_void_p), ("pitch", c_size_t))],
+            *[
+                (f"src_{name}", kind)
+                for name, kind in (
+                    ("x", c_size_t),
+                    ("y", c_size_t),
+                    ("type", c_size_t),
+                    ("host", c_void_p),
+                    ("device", c_uint64),
+                    ("array", c_void_p),
+                    ("pitch", c_size_t),
+                )
+            ],
+            *[
+                (f"dst_{name}", kind)
+                for name, kind in (
+                    ("x", c_size_t),
+                    ("y", c_size_t),
+                    ("type", c_size_t),
+                    ("host", c_void_p),
+                    ("device", c_uint64),
+                    ("array", c_void_p),
+                    ("pitch", c_size_t),
+                )
+            ],
             ("width", c_size_t),
             ("height", c_size_t),
         ]
@@ -121,7 +143,9 @@ def shaped_copies_follow_pitches() -> None:
     up = Copy2D(src_type=1, src_host=ctypes.addressof(host), src_pitch=10, dst_type=2, dst_device=memory, dst_pitch=512, width=10, height=6)
     driver.call("cuMemcpy2D_v2", byref(up))
     assert driver.download(memory + 512 * 5, 10) == bytes(range(50, 60))
-    down = Copy2D(src_type=2, src_device=memory, src_pitch=512, src_y=1, dst_type=1, dst_host=ctypes.addressof(back), dst_pitch=10, width=10, height=5)
+    down = Copy2D(
+        src_type=2, src_device=memory, src_pitch=512, src_y=1, dst_type=1, dst_host=ctypes.addressof(back), dst_pitch=10, width=10, height=5
+    )
     driver.call("cuMemcpy2D_v2", byref(down))
     assert back.raw[:50] == bytes(range(10, 60))
 

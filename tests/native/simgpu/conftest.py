@@ -19,7 +19,9 @@ RunBody = Callable[..., "subprocess.CompletedProcess[str]"]
 def on_driver(simulated_gpus: Callable[..., dict[str, str]], repository: Path) -> RunBody:
     """Runs a function of a module of this folder, `on_driver("bodies_memory", "copies")`, on fresh simulated GPUs."""
 
-    def run(module: str, function: str, *, count: int = 1, memory: str = "1GiB", expect: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        module: str, function: str, *, count: int = 1, memory: str = "1GiB", expect: int = 0, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         environment = {**simulated_gpus(count, memory), "SIMGPU_TEST_LIBRARY": str(LIB / "simgpu" / "libcuda.so.1"), **variables}
         command = [sys.executable, "-c", CHILD, f"tests.native.simgpu.{module}", function]
         done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, timeout=120, check=False)

@@ -88,7 +88,9 @@ class Driver:
 
     def error(self, name: str, *arguments: object) -> int:
         """Calls and returns the result."""
-        result: int = getattr(self.library, name)(*[c_uint64(each) if type(each) is int and each > 0x7FFFFFFF else each for each in arguments])
+        result: int = getattr(self.library, name)(
+            *[c_uint64(each) if type(each) is int and each > 0x7FFFFFFF else each for each in arguments]
+        )
         return result
 
     def call(self, name: str, *arguments: object) -> None:
@@ -136,7 +138,14 @@ class Driver:
         self.call("cuEventElapsedTime_v2", byref(out), start, end)
         return out.value
 
-    def launch(self, function: c_void_p, arguments: Iterable[ctypes._SimpleCData[int]], blocks: int = 1, threads: int = 1, stream: c_void_p | None = None) -> int:
+    def launch(
+        self,
+        function: c_void_p,
+        arguments: Iterable[ctypes._SimpleCData[int]],
+        blocks: int = 1,
+        threads: int = 1,
+        stream: c_void_p | None = None,
+    ) -> int:
         """Launches a one-dimensional grid and returns the result."""
         values = list(arguments)
         pointers = (c_void_p * max(len(values), 1))(*[ctypes.addressof(value) for value in values])

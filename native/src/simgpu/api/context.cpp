@@ -32,7 +32,8 @@ Context* top() {
 extern "C" {
 
 CUresult cuCtxCreate_v4(CUcontext* out, CUctxCreateParams* parameters, unsigned int flags, CUdevice device) {
-  if (parameters != nullptr && (parameters->numExecAffinityParams != 0 || parameters->cigParams != nullptr)) return CUDA_ERROR_NOT_SUPPORTED;
+  if (parameters != nullptr && (parameters->numExecAffinityParams != 0 || parameters->cigParams != nullptr))
+    return CUDA_ERROR_NOT_SUPPORTED;
   return create_context(out, flags, device);
 }
 

@@ -101,7 +101,8 @@ CUresult from_array(uint64_t dst, Side side, CUarray array, size_t offset, size_
 }
 
 // Fills of device memory do not wait, except those of pinned host memory (as documented for the runtime).
-CUresult fill(uint64_t dst, size_t pitch, unsigned value, unsigned element, size_t width, size_t height, CUstream stream, bool synchronous) {
+CUresult fill(uint64_t dst, size_t pitch, unsigned value, unsigned element, size_t width, size_t height, CUstream stream,
+              bool synchronous) {
   ENTER(context);
   FillWork work;
   if (const CUresult bad = make_fill(dst, pitch, value, element, width, height, &work); bad != CUDA_SUCCESS) return bad;
@@ -114,7 +115,9 @@ CUresult fill(uint64_t dst, size_t pitch, unsigned value, unsigned element, size
 
 extern "C" {
 
-CUresult cuMemcpy(CUdeviceptr dst, CUdeviceptr src, size_t bytes) { return flat(dst, Side::kUnified, src, Side::kUnified, bytes, nullptr, true); }
+CUresult cuMemcpy(CUdeviceptr dst, CUdeviceptr src, size_t bytes) {
+  return flat(dst, Side::kUnified, src, Side::kUnified, bytes, nullptr, true);
+}
 
 CUresult cuMemcpyAsync(CUdeviceptr dst, CUdeviceptr src, size_t bytes, CUstream stream) {
   return flat(dst, Side::kUnified, src, Side::kUnified, bytes, stream, false);
@@ -156,7 +159,8 @@ CUresult cuMemcpyWithAttributesAsync(CUdeviceptr dst, CUdeviceptr src, size_t by
   return cuMemcpyAsync(dst, src, bytes, stream);
 }
 
-CUresult cuMemcpyBatchAsync_v2(CUdeviceptr* dsts, CUdeviceptr* srcs, size_t* sizes, size_t count, CUmemcpyAttributes*, size_t*, size_t, CUstream stream) {
+CUresult cuMemcpyBatchAsync_v2(CUdeviceptr* dsts, CUdeviceptr* srcs, size_t* sizes, size_t count, CUmemcpyAttributes*, size_t*, size_t,
+                               CUstream stream) {
   REQUIRE(dsts != nullptr && srcs != nullptr && sizes != nullptr && count != 0 && stream != nullptr, CUDA_ERROR_INVALID_VALUE);
   for (size_t i = 0; i < count; i++) {
     if (const CUresult bad = cuMemcpyAsync(dsts[i], srcs[i], sizes[i], stream); bad != CUDA_SUCCESS) return bad;
@@ -226,13 +230,17 @@ CUresult cuMemsetD2D32_v2(CUdeviceptr dst, size_t pitch, unsigned int value, siz
   return fill(dst, pitch, value, 4, width, height, nullptr, true);
 }
 
-CUresult cuMemsetD8Async(CUdeviceptr dst, unsigned char value, size_t count, CUstream stream) { return fill(dst, 0, value, 1, count, 1, stream, false); }
+CUresult cuMemsetD8Async(CUdeviceptr dst, unsigned char value, size_t count, CUstream stream) {
+  return fill(dst, 0, value, 1, count, 1, stream, false);
+}
 
 CUresult cuMemsetD16Async(CUdeviceptr dst, unsigned short value, size_t count, CUstream stream) {
   return fill(dst, 0, value, 2, count, 1, stream, false);
 }
 
-CUresult cuMemsetD32Async(CUdeviceptr dst, unsigned int value, size_t count, CUstream stream) { return fill(dst, 0, value, 4, count, 1, stream, false); }
+CUresult cuMemsetD32Async(CUdeviceptr dst, unsigned int value, size_t count, CUstream stream) {
+  return fill(dst, 0, value, 4, count, 1, stream, false);
+}
 
 CUresult cuMemsetD2D8Async(CUdeviceptr dst, size_t pitch, unsigned char value, size_t width, size_t height, CUstream stream) {
   return fill(dst, pitch, value, 1, width, height, stream, false);

@@ -9,9 +9,9 @@
 
 using namespace simgpu;
 
-#define DEVICE(device, ordinal)                               \
-  REQUIRE_INITIALIZED();                                      \
-  Device* device = device_at(ordinal);                        \
+#define DEVICE(device, ordinal)        \
+  REQUIRE_INITIALIZED();               \
+  Device* device = device_at(ordinal); \
   REQUIRE(device != nullptr, CUDA_ERROR_INVALID_DEVICE)
 
 extern "C" {
@@ -103,7 +103,8 @@ CUresult cuDeviceGetProperties(CUdevprop* properties, CUdevice ordinal) {
 CUresult cuDeviceGetPCIBusId(char* text, int length, CUdevice ordinal) {
   DEVICE(device, ordinal);
   char full[16];
-  const int needed = snprintf(full, sizeof full, "%04x:%02x:%02x.0", device->info->pci_domain, device->info->pci_bus, device->info->pci_device);
+  const int needed =
+      snprintf(full, sizeof full, "%04x:%02x:%02x.0", device->info->pci_domain, device->info->pci_bus, device->info->pci_device);
   REQUIRE(text != nullptr && length > needed, CUDA_ERROR_INVALID_VALUE);
   for (int i = 0; i <= needed; i++) text[i] = static_cast<char>(toupper(full[i]));
   return CUDA_SUCCESS;

@@ -12,14 +12,14 @@ using namespace simgpu;
 
 namespace {
 
-#define GRAPH(graph, handle)                                \
-  REQUIRE_INITIALIZED();                                    \
-  Graph* graph = graphs().get(handle);                      \
+#define GRAPH(graph, handle)           \
+  REQUIRE_INITIALIZED();               \
+  Graph* graph = graphs().get(handle); \
   REQUIRE(graph != nullptr, CUDA_ERROR_INVALID_VALUE)
 
-#define NODE(node, handle)                                  \
-  REQUIRE_INITIALIZED();                                    \
-  GraphNode* node = graph_nodes().get(handle);              \
+#define NODE(node, handle)                     \
+  REQUIRE_INITIALIZED();                       \
+  GraphNode* node = graph_nodes().get(handle); \
   REQUIRE(node != nullptr, CUDA_ERROR_INVALID_VALUE)
 
 CUresult nodes_from(Graph* graph, const CUgraphNode* handles, size_t count, std::vector<GraphNode*>* nodes) {
@@ -291,7 +291,8 @@ CUresult cuGraphNodeFindInClone(CUgraphNode* out, CUgraphNode original, CUgraph 
 
 // --- Adding nodes -----------------------------------------------------------------------------------------------------------------------
 
-CUresult cuGraphAddKernelNode_v2(CUgraphNode* out, CUgraph graph, const CUgraphNode* before, size_t count, const CUDA_KERNEL_NODE_PARAMS* params) {
+CUresult cuGraphAddKernelNode_v2(CUgraphNode* out, CUgraph graph, const CUgraphNode* before, size_t count,
+                                 const CUDA_KERNEL_NODE_PARAMS* params) {
   ENTER(context);
   REQUIRE(params != nullptr, CUDA_ERROR_INVALID_VALUE);
   Work work;
@@ -299,7 +300,8 @@ CUresult cuGraphAddKernelNode_v2(CUgraphNode* out, CUgraph graph, const CUgraphN
   return add(out, graph, before, count, CU_GRAPH_NODE_TYPE_KERNEL, std::move(work));
 }
 
-CUresult cuGraphAddKernelNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* before, size_t count, const CUDA_KERNEL_NODE_PARAMS_v1* params) {
+CUresult cuGraphAddKernelNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* before, size_t count,
+                              const CUDA_KERNEL_NODE_PARAMS_v1* params) {
   ENTER(context);
   REQUIRE(params != nullptr, CUDA_ERROR_INVALID_VALUE);
   Work work;
@@ -307,13 +309,15 @@ CUresult cuGraphAddKernelNode(CUgraphNode* out, CUgraph graph, const CUgraphNode
   return add(out, graph, before, count, CU_GRAPH_NODE_TYPE_KERNEL, std::move(work));
 }
 
-CUresult cuGraphAddMemcpyNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* before, size_t count, const CUDA_MEMCPY3D* params, CUcontext) {
+CUresult cuGraphAddMemcpyNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* before, size_t count, const CUDA_MEMCPY3D* params,
+                              CUcontext) {
   Work work;
   if (const CUresult bad = copy_work(params, &work); bad != CUDA_SUCCESS) return bad;
   return add(out, graph, before, count, CU_GRAPH_NODE_TYPE_MEMCPY, std::move(work));
 }
 
-CUresult cuGraphAddMemsetNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* before, size_t count, const CUDA_MEMSET_NODE_PARAMS* params, CUcontext) {
+CUresult cuGraphAddMemsetNode(CUgraphNode* out, CUgraph graph, const CUgraphNode* before, size_t count,
+                              const CUDA_MEMSET_NODE_PARAMS* params, CUcontext) {
   REQUIRE(params != nullptr, CUDA_ERROR_INVALID_VALUE);
   Work work;
   if (const CUresult bad = fill_work(*params, &work); bad != CUDA_SUCCESS) return bad;
@@ -355,7 +359,8 @@ CUresult cuGraphAddChildGraphNode(CUgraphNode* out, CUgraph graph, const CUgraph
   return result;
 }
 
-CUresult cuGraphAddNode_v2(CUgraphNode* out, CUgraph graph, const CUgraphNode* before, const CUgraphEdgeData*, size_t count, CUgraphNodeParams* params) {
+CUresult cuGraphAddNode_v2(CUgraphNode* out, CUgraph graph, const CUgraphNode* before, const CUgraphEdgeData*, size_t count,
+                           CUgraphNodeParams* params) {
   ENTER(context);
   REQUIRE(params != nullptr, CUDA_ERROR_INVALID_VALUE);
   if (params->type == CU_GRAPH_NODE_TYPE_GRAPH) return cuGraphAddChildGraphNode(out, graph, before, count, params->graph.graph);
@@ -439,7 +444,8 @@ CUresult cuGraphGetNodes(CUgraph handle, CUgraphNode* out, size_t* count) {
 CUresult cuGraphGetRootNodes(CUgraph handle, CUgraphNode* out, size_t* count) {
   GRAPH(graph, handle);
   std::vector<GraphNode*> roots;
-  std::copy_if(graph->nodes.begin(), graph->nodes.end(), std::back_inserter(roots), [](const GraphNode* node) { return node->after.empty(); });
+  std::copy_if(graph->nodes.begin(), graph->nodes.end(), std::back_inserter(roots),
+               [](const GraphNode* node) { return node->after.empty(); });
   return store_nodes(roots, out, count);
 }
 
@@ -459,7 +465,9 @@ CUresult cuGraphGetEdges_v2(CUgraph handle, CUgraphNode* from, CUgraphNode* to, 
   return store_nodes(targets, to, count);
 }
 
-CUresult cuGraphGetEdges(CUgraph graph, CUgraphNode* from, CUgraphNode* to, size_t* count) { return cuGraphGetEdges_v2(graph, from, to, nullptr, count); }
+CUresult cuGraphGetEdges(CUgraph graph, CUgraphNode* from, CUgraphNode* to, size_t* count) {
+  return cuGraphGetEdges_v2(graph, from, to, nullptr, count);
+}
 
 CUresult cuGraphNodeGetDependencies_v2(CUgraphNode handle, CUgraphNode* out, CUgraphEdgeData* data, size_t* count) {
   NODE(node, handle);
@@ -467,7 +475,9 @@ CUresult cuGraphNodeGetDependencies_v2(CUgraphNode handle, CUgraphNode* out, CUg
   return store_nodes(node->after, out, count);
 }
 
-CUresult cuGraphNodeGetDependencies(CUgraphNode node, CUgraphNode* out, size_t* count) { return cuGraphNodeGetDependencies_v2(node, out, nullptr, count); }
+CUresult cuGraphNodeGetDependencies(CUgraphNode node, CUgraphNode* out, size_t* count) {
+  return cuGraphNodeGetDependencies_v2(node, out, nullptr, count);
+}
 
 CUresult cuGraphNodeGetDependentNodes_v2(CUgraphNode handle, CUgraphNode* out, CUgraphEdgeData* data, size_t* count) {
   NODE(node, handle);

@@ -48,7 +48,8 @@ CUresult enter_function(CUfunction handle, Function** function) {
 
 CUresult best_block_size(Function* function, CUoccupancyB2DSize shared_for, size_t dynamic_shared, int limit, int* grid, int* block) {
   int best = 0;
-  const int most = std::min(limit > 0 ? limit : static_cast<int>(exec::kMaxThreads), static_cast<int>(function->kernel->info().max_threads));
+  const int most =
+      std::min(limit > 0 ? limit : static_cast<int>(exec::kMaxThreads), static_cast<int>(function->kernel->info().max_threads));
   for (int size = (most + 31) / 32 * 32; size > 0; size -= 32) {
     const int threads = std::min(size, most);
     int blocks = 0;
@@ -66,8 +67,8 @@ CUresult best_block_size(Function* function, CUoccupancyB2DSize shared_for, size
 
 extern "C" {
 
-CUresult cuLaunchKernel(CUfunction function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z, unsigned int block_x, unsigned int block_y,
-                        unsigned int block_z, unsigned int shared, CUstream stream, void** params, void** extra) {
+CUresult cuLaunchKernel(CUfunction function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z, unsigned int block_x,
+                        unsigned int block_y, unsigned int block_z, unsigned int shared, CUstream stream, void** params, void** extra) {
   return submit_launch(function, {{grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared, false}, stream, params, extra);
 }
 
@@ -102,15 +103,16 @@ CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction han
   return cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(blocks, handle, block_size, shared, 0);
 }
 
-CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int* grid, int* block, CUfunction handle, CUoccupancyB2DSize shared_for, size_t shared, int limit,
-                                                   unsigned int) {
+CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int* grid, int* block, CUfunction handle, CUoccupancyB2DSize shared_for, size_t shared,
+                                                   int limit, unsigned int) {
   Function* function = nullptr;
   if (const CUresult bad = enter_function(handle, &function); bad != CUDA_SUCCESS) return bad;
   REQUIRE(grid != nullptr && block != nullptr, CUDA_ERROR_INVALID_VALUE);
   return best_block_size(function, shared_for, shared, limit, grid, block);
 }
 
-CUresult cuOccupancyMaxPotentialBlockSize(int* grid, int* block, CUfunction handle, CUoccupancyB2DSize shared_for, size_t shared, int limit) {
+CUresult cuOccupancyMaxPotentialBlockSize(int* grid, int* block, CUfunction handle, CUoccupancyB2DSize shared_for, size_t shared,
+                                          int limit) {
   return cuOccupancyMaxPotentialBlockSizeWithFlags(grid, block, handle, shared_for, shared, limit, 0);
 }
 
@@ -131,6 +133,19 @@ CUresult cuOccupancyMaxPotentialClusterSize(int* size, CUfunction handle, const 
   REQUIRE(size != nullptr, CUDA_ERROR_INVALID_VALUE);
   *size = 1;
   return CUDA_SUCCESS;
+}
+
+// Without clusters, one block is one.
+CUresult cuOccupancyMaxActiveClusters(int* clusters, CUfunction handle, const CUlaunchConfig* config) {
+  Function* function = nullptr;
+  if (const CUresult bad = enter_function(handle, &function); bad != CUDA_SUCCESS) return bad;
+  REQUIRE(clusters != nullptr && config != nullptr, CUDA_ERROR_INVALID_VALUE);
+  const uint64_t threads = static_cast<uint64_t>(config->blockDimX) * config->blockDimY * config->blockDimZ;
+  REQUIRE(threads <= exec::kMaxThreads, CUDA_ERROR_INVALID_VALUE);
+  int blocks = 0;
+  const CUresult result = resident_blocks(function, static_cast<int>(threads), config->sharedMemBytes, &blocks);
+  *clusters = blocks * multiprocessor_count();
+  return result;
 }
 
 }  // extern "C"

@@ -78,7 +78,8 @@ CUresult cuMemFree_v2(CUdeviceptr address) {
   ENTER(context);
   if (address == 0) return CUDA_SUCCESS;
   const auto range = Arena::get().find(address);
-  const bool freeable = range && (range->kind == MemoryKind::kDevice || range->kind == MemoryKind::kManaged || range->kind == MemoryKind::kPool);
+  const bool freeable =
+      range && (range->kind == MemoryKind::kDevice || range->kind == MemoryKind::kManaged || range->kind == MemoryKind::kPool);
   REQUIRE(freeable, CUDA_ERROR_INVALID_VALUE);
   return free_at(address, context);
 }
@@ -116,7 +117,8 @@ CUresult cuMemFreeHost(void* pointer) {
 
 CUresult cuMemHostRegister_v2(void* pointer, size_t bytes, unsigned int flags) {
   ENTER(context);
-  const unsigned known = CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP | CU_MEMHOSTREGISTER_IOMEMORY | CU_MEMHOSTREGISTER_READ_ONLY;
+  const unsigned known =
+      CU_MEMHOSTREGISTER_PORTABLE | CU_MEMHOSTREGISTER_DEVICEMAP | CU_MEMHOSTREGISTER_IOMEMORY | CU_MEMHOSTREGISTER_READ_ONLY;
   REQUIRE(pointer != nullptr && bytes != 0 && (flags & ~known) == 0, CUDA_ERROR_INVALID_VALUE);
   REQUIRE((flags & CU_MEMHOSTREGISTER_IOMEMORY) == 0, CUDA_ERROR_NOT_SUPPORTED);
   Allocation range;
@@ -165,7 +167,9 @@ CUresult cuMemAdvise_v2(CUdeviceptr address, size_t bytes, CUmem_advise, CUmemLo
   return CUDA_SUCCESS;
 }
 
-CUresult cuMemAdvise(CUdeviceptr address, size_t bytes, CUmem_advise advice, CUdevice) { return cuMemAdvise_v2(address, bytes, advice, {}); }
+CUresult cuMemAdvise(CUdeviceptr address, size_t bytes, CUmem_advise advice, CUdevice) {
+  return cuMemAdvise_v2(address, bytes, advice, {});
+}
 
 CUresult cuMemPrefetchAsync_v2(CUdeviceptr address, size_t bytes, CUmemLocation, unsigned int, CUstream stream) {
   ENTER(context);

@@ -11,6 +11,7 @@
 #include "simgpu/arena.h"
 #include "simgpu/context.h"
 #include "simgpu/image.h"
+#include "simgpu/launch.h"
 
 using namespace simgpu;
 
@@ -21,6 +22,9 @@ CUresult load_module(CUmodule* out, const void* image, JitLogs logs) {
   REQUIRE(out != nullptr && image != nullptr, CUDA_ERROR_INVALID_VALUE);
   std::shared_ptr<exec::Program> program;
   if (const CUresult bad = load_program(image, logs, &program); bad != CUDA_SUCCESS) return bad;
+  if (is_text(image) && !null_kernels()) {
+    if (const CUresult bad = prepare_all(*program, logs); bad != CUDA_SUCCESS) return bad;
+  }
   Module* module = nullptr;
   const CUresult result = instantiate(context, std::move(program), nullptr, &module);
   *out = reinterpret_cast<CUmodule>(module);
@@ -231,13 +235,13 @@ CUresult cuModuleGetGlobal_v2(CUdeviceptr* address, size_t* size, CUmodule handl
 
 // --- Libraries --------------------------------------------------------------------------------------------------------------------------
 
-CUresult cuLibraryLoadData(CUlibrary* out, const void* code, CUjit_option* options, void** values, unsigned int count, CUlibraryOption*, void**,
-                           unsigned int) {
+CUresult cuLibraryLoadData(CUlibrary* out, const void* code, CUjit_option* options, void** values, unsigned int count, CUlibraryOption*,
+                           void**, unsigned int) {
   return load_library(out, code, read_jit_options(count, options, values));
 }
 
-CUresult cuLibraryLoadFromFile(CUlibrary* out, const char* path, CUjit_option* options, void** values, unsigned int count, CUlibraryOption*, void**,
-                               unsigned int) {
+CUresult cuLibraryLoadFromFile(CUlibrary* out, const char* path, CUjit_option* options, void** values, unsigned int count, CUlibraryOption*,
+                               void**, unsigned int) {
   std::string content;
   if (const CUresult bad = read_file(path, &content); bad != CUDA_SUCCESS) return bad;
   return load_library(out, content.c_str(), read_jit_options(count, options, values));
@@ -483,8 +487,8 @@ CUresult cuLinkCreate(unsigned int count, CUjit_option* options, void** values, 
   return cuLinkCreate_v2(count, options, values, out);
 }
 
-CUresult cuLinkAddData(CUlinkState state, CUjitInputType type, void* data, size_t size, const char* name, unsigned int count, CUjit_option* options,
-                       void** values) {
+CUresult cuLinkAddData(CUlinkState state, CUjitInputType type, void* data, size_t size, const char* name, unsigned int count,
+                       CUjit_option* options, void** values) {
   return cuLinkAddData_v2(state, type, data, size, name, count, options, values);
 }
 

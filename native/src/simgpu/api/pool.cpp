@@ -116,8 +116,8 @@ std::optional<uint64_t> take_new(Pool* pool, uint64_t size) {
   return address;
 }
 
-// Memory is handed out at once: whoever uses it in stream order finds it there. What is freed in a stream comes back only when that stream has got
-// there, so nothing is handed out twice.
+// Memory is handed out at once: whoever uses it in stream order finds it there. What is freed in a stream comes back only when that stream
+// has got there, so nothing is handed out twice.
 CUresult allocate_from(Pool* pool, CUdeviceptr* out, size_t bytes, CUstream stream) {
   ENTER(context);
   REQUIRE(out != nullptr && bytes != 0, CUDA_ERROR_INVALID_VALUE);

@@ -12,9 +12,9 @@ namespace {
 
 constexpr int kGreatestPriority = -5;
 
-#define STREAM(context, handle, stream)                                                                           \
-  ENTER(context);                                                                                                 \
-  StreamCore* stream = nullptr;                                                                                   \
+#define STREAM(context, handle, stream) \
+  ENTER(context);                       \
+  StreamCore* stream = nullptr;         \
   if (const CUresult resolved = resolve_stream(context, handle, &stream); resolved != CUDA_SUCCESS) return resolved
 
 CUresult create_stream(CUstream* out, unsigned flags, int priority) {
@@ -217,7 +217,9 @@ CUresult cuLaunchHostFunc(CUstream stream, CUhostFn function, void* data) {
   return enqueue(context, stream, HostWork{function, nullptr, stream, data}, Urgency::kQueue);
 }
 
-CUresult cuLaunchHostFunc_v2(CUstream stream, CUhostFn function, void* data, unsigned int) { return cuLaunchHostFunc(stream, function, data); }
+CUresult cuLaunchHostFunc_v2(CUstream stream, CUhostFn function, void* data, unsigned int) {
+  return cuLaunchHostFunc(stream, function, data);
+}
 
 CUresult cuStreamAddCallback(CUstream stream, CUstreamCallback callback, void* data, unsigned int flags) {
   ENTER(context);
@@ -355,8 +357,8 @@ CUresult cuStreamIsCapturing(CUstream handle, CUstreamCaptureStatus* status) {
   return CUDA_SUCCESS;
 }
 
-CUresult cuStreamGetCaptureInfo_v3(CUstream handle, CUstreamCaptureStatus* status, cuuint64_t* id, CUgraph* graph, const CUgraphNode** nodes,
-                                   const CUgraphEdgeData** edges, size_t* count) {
+CUresult cuStreamGetCaptureInfo_v3(CUstream handle, CUstreamCaptureStatus* status, cuuint64_t* id, CUgraph* graph,
+                                   const CUgraphNode** nodes, const CUgraphEdgeData** edges, size_t* count) {
   STREAM(context, handle, stream);
   REQUIRE(status != nullptr, CUDA_ERROR_INVALID_VALUE);
   if (stream->legacy && captures_forbid_legacy(context)) return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
@@ -371,8 +373,8 @@ CUresult cuStreamGetCaptureInfo_v3(CUstream handle, CUstreamCaptureStatus* statu
   return CUDA_SUCCESS;
 }
 
-CUresult cuStreamGetCaptureInfo_v2(CUstream handle, CUstreamCaptureStatus* status, cuuint64_t* id, CUgraph* graph, const CUgraphNode** nodes,
-                                   size_t* count) {
+CUresult cuStreamGetCaptureInfo_v2(CUstream handle, CUstreamCaptureStatus* status, cuuint64_t* id, CUgraph* graph,
+                                   const CUgraphNode** nodes, size_t* count) {
   return cuStreamGetCaptureInfo_v3(handle, status, id, graph, nodes, nullptr, count);
 }
 
@@ -380,7 +382,8 @@ CUresult cuStreamGetCaptureInfo(CUstream handle, CUstreamCaptureStatus* status, 
   return cuStreamGetCaptureInfo_v3(handle, status, id, nullptr, nullptr, nullptr, nullptr);
 }
 
-CUresult cuStreamUpdateCaptureDependencies_v2(CUstream handle, CUgraphNode* nodes, const CUgraphEdgeData*, size_t count, unsigned int flags) {
+CUresult cuStreamUpdateCaptureDependencies_v2(CUstream handle, CUgraphNode* nodes, const CUgraphEdgeData*, size_t count,
+                                              unsigned int flags) {
   STREAM(context, handle, stream);
   REQUIRE(stream->capturing.load(), CUDA_ERROR_ILLEGAL_STATE);
   if (flags == CU_STREAM_SET_CAPTURE_DEPENDENCIES) stream->capture_tail.clear();

@@ -1,5 +1,5 @@
-// Virtual memory management: physical allocations, reserved addresses, mappings of the one at the other. Physical memory is a memfd, so that it can be
-// mapped at several places.
+// Virtual memory management: physical allocations, reserved addresses, mappings of the one at the other. Physical memory is a memfd, so
+// that it can be mapped at several places.
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -188,7 +188,9 @@ CUresult cuMemGetAccess(unsigned long long* flags, const CUmemLocation* location
   const auto range = Arena::get().find(address);
   REQUIRE(flags != nullptr && location != nullptr && range && range->kind == MemoryKind::kMapped, CUDA_ERROR_INVALID_VALUE);
   const uint8_t rights = Arena::get().rights(address);
-  *flags = (rights & exec::kWritable) != 0 ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE : rights != 0 ? CU_MEM_ACCESS_FLAGS_PROT_READ : CU_MEM_ACCESS_FLAGS_PROT_NONE;
+  *flags = (rights & exec::kWritable) != 0 ? CU_MEM_ACCESS_FLAGS_PROT_READWRITE
+           : rights != 0                   ? CU_MEM_ACCESS_FLAGS_PROT_READ
+                                           : CU_MEM_ACCESS_FLAGS_PROT_NONE;
   return CUDA_SUCCESS;
 }
 

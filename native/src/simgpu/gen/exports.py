@@ -41,7 +41,19 @@ class Procedure(NamedTuple):
 
 def preprocess(include: pathlib.Path) -> str:
     """The header with every version of every function under its own name."""
-    command = [sys.executable, "-m", "ziglang", "cc", "-E", "-P", "-D__CUDA_API_VERSION_INTERNAL", f"-I{include}", "-x", "c", str(include / "cudaTypedefs.h")]
+    command = [
+        sys.executable,
+        "-m",
+        "ziglang",
+        "cc",
+        "-E",
+        "-P",
+        "-D__CUDA_API_VERSION_INTERNAL",
+        f"-I{include}",
+        "-x",
+        "c",
+        str(include / "cudaTypedefs.h"),
+    ]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
@@ -83,7 +95,7 @@ def procedures(text: str, names: set[str]) -> list[Procedure]:
     for api, introduced in sorted(versions.items()):
         symbols = symbols_of(api, names)
         # Some first versions have no typedef any more (or no symbol): the newest of both lists belong together.
-        pairs = list(zip(reversed(sorted(introduced)), reversed(symbols)))
+        pairs = list(zip(sorted(introduced, reverse=True), reversed(symbols), strict=False))
         for version, symbol in reversed(pairs):
             variant = next((symbol + suffix for suffix in PER_THREAD if symbol + suffix in names), symbol)
             rows.append(Procedure(api, version, symbol, variant))
@@ -94,7 +106,9 @@ def procedures(text: str, names: set[str]) -> list[Procedure]:
 def write_refusals(names: set[str], output: pathlib.Path) -> None:
     """Weak, so that an implementation elsewhere in the library replaces the refusal."""
     lines = ["int simgpu_refuse(const char* name);"]
-    lines += [f'__attribute__((weak, visibility("default"))) int {name}(void) {{ return simgpu_refuse("{name}"); }}' for name in sorted(names)]
+    lines += [
+        f'__attribute__((weak, visibility("default"))) int {name}(void) {{ return simgpu_refuse("{name}"); }}' for name in sorted(names)
+    ]
     (output / "refusals.c").write_text("\n".join(lines) + "\n")
 
 

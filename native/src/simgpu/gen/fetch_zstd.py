@@ -18,7 +18,18 @@ def download(folder: pathlib.Path) -> pathlib.Path:
     """The source distribution as a file; pip checks its hash."""
     requirements = folder / "requirements.txt"
     requirements.write_text(PINNED + "\n")
-    command = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--no-binary", ":all:", "--require-hashes"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "--require-hashes",
+    ]
     # The package itself is not built: its metadata needs only what the build environment has.
     subprocess.run([*command, "-r", str(requirements), "-d", str(folder)], check=True)
     return next(folder.glob("zstandard-*.tar.gz"))
