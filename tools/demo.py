@@ -70,7 +70,7 @@ def _bitfusion(handle: Handle, *arguments: str) -> str:
 
 
 def _shown(arguments: tuple[str, ...]) -> list[str]:
-    return [Path(argument).name if argument.startswith("/") else argument for argument in arguments]
+    return [os.path.relpath(argument) if argument.startswith("/") else argument for argument in arguments]
 
 
 def _expect(truth: bool, otherwise: str) -> None:

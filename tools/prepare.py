@@ -24,7 +24,12 @@ def demo() -> None:
 def demo_program() -> Path:
     """The statically linked CUDA program of the demo."""
     environment.ensure("build", "cuda")
-    return cuda.program(VECTOR_ADD, cuda.toolkit(13), "static")
+    built = cuda.program(VECTOR_ADD, cuda.toolkit(13), "static")
+    link = BUILD / "demo" / VECTOR_ADD.stem
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(built)
+    return link
 
 
 def real_nvidia_smi() -> Path | str:

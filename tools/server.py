@@ -26,7 +26,7 @@ from pathlib import Path
 from tools import prepare
 from tools.layout import BUILD, CLI, LIB, PYTHON, ROOT, ToolError, locked, say
 
-DEMO = BUILD / "demo"
+DEMO = Path(os.environ.get("BITFUSION_DEMO_DIR") or BUILD / "demo").resolve()
 RUNNING = DEMO / "up.json"
 KERNEL_CACHE = DEMO / "kernels"
 HOST = "127.0.0.1"
