@@ -14,6 +14,16 @@ from native.ptx.builder import Builder
 from native.ptx.errors import InvalidPtx, PtxError, Unsupported
 from native.ptx.fundamental import TYPES, PtxType
 
+# Instructions of the PTX ISA that may have no row here: a program that has them is not broken, only beyond the simulated GPU.
+_OTHER_OPCODES = (
+    "alloca applypriority barrier bmsk clusterlaunchcontrol cp createpolicy discard dp2a dp4a elect fence fns getctarank "
+    "griddepcontrol isspacep istypep ldmatrix ldu mapa match mbarrier mma movmatrix multimem nanosleep pmevent prefetch prefetchu red "
+    "redux setmaxnreg st stackrestore stacksave stmatrix suld suq sured sust szext tcgen05 tensormap tex tld4 txq vabsdiff vabsdiff2 "
+    "vabsdiff4 vadd vadd2 vadd4 vavrg2 vavrg4 vmad vmax vmax2 vmax4 vmin vmin2 vmin4 vset vset2 vset4 vshl vshr vsub vsub2 vsub4 wgmma "
+    "wmma"
+)
+REAL_OPCODES = frozenset(_OTHER_OPCODES.split())
+
 
 @dataclass
 class Operation:
@@ -108,6 +118,8 @@ def write_instruction(builder: Builder, item: Instruction) -> None:
 
 def _parse(item: Instruction) -> tuple[Operation, Row]:
     row = TABLE.get(item.opcode)
+    if row is None and item.opcode not in REAL_OPCODES:
+        raise InvalidPtx(f"'{item.text}' is not an instruction")
     if row is None:
         raise Unsupported(f"the simulated GPU does not know the instruction '{item.text}'")
     types: list[PtxType] = []
