@@ -20,7 +20,7 @@ PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x8
 
 def carry(version: str) -> None:
     """Libraries, the packages for that Python, and the demo's CUDA program."""
-    build.build()
+    build.build("product")
     shutil.rmtree(CARRY, ignore_errors=True)
     for part in ("client", "server"):
         shutil.copytree(LIB / part, CARRY / "lib" / part, symlinks=True)

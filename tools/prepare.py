@@ -16,7 +16,7 @@ def demo() -> None:
     environment.ensure(*environment.RUNTIME)
     with ThreadPoolExecutor() as pool:
         # The native build keeps the processors busy while the larger packages are downloaded.
-        steps = [pool.submit(build.build), pool.submit(environment.ensure, "simgpu")]
+        steps = [pool.submit(build.build, "product"), pool.submit(environment.ensure, "simgpu")]
         for step in steps:
             step.result()
 
