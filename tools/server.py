@@ -55,7 +55,7 @@ class Gpus:
             "SIMGPU_MEMORY": self.memory,
             "SIMGPU_STATE": str(state),
             "SIMGPU_CACHE": str(KERNEL_CACHE),
-            "SIMGPU_COMPILER": shlex.join([str(PYTHON), "-m", "native.ptx.service"]),
+            "SIMGPU_COMPILER": shlex.join([str(PYTHON), "-I", "-m", "native.ptx.service"]),
         }
 
 

@@ -259,7 +259,7 @@ def test_faults_end_the_grid(gpu: Gpu, body: str, expected: int) -> None:
     "text, error, names",
     [
         ("this is no PTX", harness.INVALID_PTX, "not PTX"),
-        (entry("frobnicate.u32 %r5, %r6;"), harness.UNSUPPORTED, "frobnicate.u32"),
+        (entry("frobnicate.u32 %r5, %r6;"), harness.INVALID_PTX, "frobnicate.u32"),
         (entry("add.sideways.u32 %r5, %r6, %r7;"), harness.UNSUPPORTED, ".sideways"),
         (entry("add.u32 %r5, %r6;"), harness.INVALID_PTX, "add.u32 %r5, %r6"),
         (entry("call.uni nobody, ();"), harness.INVALID_PTX, "nobody"),
