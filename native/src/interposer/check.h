@@ -11,7 +11,8 @@ namespace bitfusion::interposer {
 
 enum class Scope : uint8_t { kAny, kInit, kContext };
 
-// Whether the calling thread may make a call of that scope; fills `at`. With `reports`, an asynchronous error that is waiting is the answer.
+// Whether the calling thread may make a call of that scope; fills `at`. With `reports`, an asynchronous error that is waiting is the
+// answer.
 CUresult enter(Scope scope, bool reports, Caller* at);
 
 // The status of a call that waited for work: its own, else the first error of the work that it waited for.
@@ -32,8 +33,10 @@ bool valid_array(const T* objects, size_t count, Handle kind) {
 // Gives the application the handle of an object that was made, or takes the handle back.
 template <typename T>
 void keep_or_drop(CUresult status, uint64_t name, T* out) {
-  if (status == CUDA_SUCCESS) *out = (T)name;
-  else handles().drop(name);
+  if (status == CUDA_SUCCESS)
+    *out = (T)name;
+  else
+    handles().drop(name);
 }
 
 }  // namespace bitfusion::interposer

@@ -12,7 +12,6 @@
 namespace bitfusion::interposer {
 namespace {
 
-
 // One kernel of a load's reply; the server's words are as untrusted as any.
 Kernel* read_kernel(wire::Reader& in, Library* library) {
   auto* kernel = new Kernel;
@@ -141,7 +140,8 @@ CUresult find_global(const Caller& at, Library* library, const char* name, CUdev
   if (known == library->globals.end()) {
     uint64_t base = 0, bytes = 0;
     if (CUresult error = remote::ModuleGlobal(at, library->name, name, &base, &bytes)) return error;
-    if (!ranges().reserve(base, bytes)) log(Level::kWarn, "variable %s lies at an address that this process uses; copies must say their direction", name);
+    if (!ranges().reserve(base, bytes))
+      log(Level::kWarn, "variable %s lies at an address that this process uses; copies must say their direction", name);
     Range range;
     range.base = base;
     range.size = bytes;

@@ -29,9 +29,9 @@ struct Kernel {
   size_t parameter_bytes = 0;
   uint64_t kernel_name = 0, function_name = 0;  // handles, minted when first asked for
 
-  std::mutex mutex;                                                    // guards what follows
+  std::mutex mutex;                                                            // guards what follows
   std::unordered_map<int, std::array<int, FunctionTable::kCount>> attributes;  // by device
-  std::unordered_map<uint64_t, int> occupancy;                         // by a hash of the question
+  std::unordered_map<uint64_t, int> occupancy;                                 // by a hash of the question
   // cuFuncSetBlockShape, cuParamSet*: the way to launch before CUDA 4.
   uint32_t block[3] = {1, 1, 1}, shared_bytes = 0;
   std::vector<std::byte> legacy_parameters;
@@ -55,7 +55,7 @@ struct Library {
   CUresult outcome = CUDA_SUCCESS;
   std::unordered_map<std::string, Kernel*> by_name;
   std::vector<Kernel*> kernels;
-  bool complete = false;  // the server could list all kernels
+  bool complete = false;                                                   // the server could list all kernels
   std::unordered_map<std::string, std::pair<uint64_t, uint64_t>> globals;  // address and size by name
 };
 

@@ -14,8 +14,8 @@ struct Context {
   int device = 0;
   unsigned flags = 0;
   bool primary = false;
-  bool active = false;       // a primary context has a handle even while nobody holds it
-  unsigned references = 0;   // of a primary context; cuCtxAttach of another
+  bool active = false;      // a primary context has a handle even while nobody holds it
+  unsigned references = 0;  // of a primary context; cuCtxAttach of another
 };
 
 // Name of the context that is current in this thread; 0: none.

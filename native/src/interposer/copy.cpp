@@ -137,13 +137,14 @@ CUresult copy_rows(const Caller& at, uint64_t stream, const Box& box, Wait wait)
       } else if (!inside(from, box.width)) {
         error = CUDA_ERROR_INVALID_VALUE;
       } else {  // the rows are under way together; one wait follows
-        error = static_cast<CUresult>(
-            at.link->copy_out(at.context, stream, reinterpret_cast<void*>(to), from, box.width, CopyMode::kPinned));
+        error =
+            static_cast<CUresult>(at.link->copy_out(at.context, stream, reinterpret_cast<void*>(to), from, box.width, CopyMode::kPinned));
       }
       if (error) return error;
     }
   }
-  const bool must_wait = arrives ? wait == Wait::kYes || !pinned(box.destination.address) : wait == Wait::kYes && pinned(box.source.address);
+  const bool must_wait =
+      arrives ? wait == Wait::kYes || !pinned(box.destination.address) : wait == Wait::kYes && pinned(box.source.address);
   return must_wait ? settle(at, remote::cuStreamSynchronize(at, stream)) : CUDA_SUCCESS;
 }
 
@@ -158,7 +159,8 @@ CUresult copy_box(CUstream stream, const Box& box, Wait wait) {
   }
   if (box.source.side == Side::kDevice && box.destination.side == Side::kDevice) {
     const Corner &from = box.source, &to = box.destination;
-    return remote::Copy3D(at, name, {from.address, from.pitch, from.height, to.address, to.pitch, to.height, box.width, box.height, box.depth});
+    return remote::Copy3D(at, name,
+                          {from.address, from.pitch, from.height, to.address, to.pitch, to.height, box.width, box.height, box.depth});
   }
   if (capturing(at, name)) return refuse_capture("a pitched copy of host memory");
   return copy_rows(at, name, box, wait);
@@ -237,8 +239,8 @@ CUresult cuMemcpyPeerAsync(CUdeviceptr to, CUcontext to_context, CUdeviceptr fro
 CUresult cuMemcpyWithAttributesAsync(CUdeviceptr to, CUdeviceptr from, size_t size, CUmemcpyAttributes* attributes, CUstream stream) {
   return attributes ? copy(stream, {to, from, size}, Wait::kNo) : CUDA_ERROR_INVALID_VALUE;
 }
-CUresult cuMemcpyBatchAsync(CUdeviceptr* to, CUdeviceptr* from, size_t* sizes, size_t count, CUmemcpyAttributes*, size_t*, size_t attributes,
-                            size_t* failed, CUstream stream) {
+CUresult cuMemcpyBatchAsync(CUdeviceptr* to, CUdeviceptr* from, size_t* sizes, size_t count, CUmemcpyAttributes*, size_t*,
+                            size_t attributes, size_t* failed, CUstream stream) {
   const CUresult status = copy_batch(to, from, sizes, count, attributes, stream);
   if (status != CUDA_SUCCESS && failed) *failed = SIZE_MAX;
   return status;

@@ -136,7 +136,8 @@ CUresult cuDeviceGetByPCIBusId(CUdevice* out, const char* id) {
   const auto& devices = process().devices();
   for (size_t i = 0; i < devices.size(); ++i) {
     const Device& device = devices[i];
-    if (device.pci_domain == static_cast<int>(domain) && device.pci_bus == static_cast<int>(bus) && device.pci_device == static_cast<int>(slot)) {
+    if (device.pci_domain == static_cast<int>(domain) && device.pci_bus == static_cast<int>(bus) &&
+        device.pci_device == static_cast<int>(slot)) {
       *out = static_cast<CUdevice>(i);
       return CUDA_SUCCESS;
     }

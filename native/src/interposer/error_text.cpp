@@ -1,6 +1,5 @@
 // cuGetErrorName and cuGetErrorString.
 #include "bitfusion/cuda_error_text.h"
-
 #include "calls/api.h"
 
 namespace bitfusion::interposer::api {

@@ -72,7 +72,13 @@ CUresult tools_switches(void** buffer, size_t* size) {
   *size = sizeof storage;
   return CUDA_SUCCESS;
 }
-const Entry kToolsHooks[] = {bytes(tables::kRuntimeCallbackHooksWords), entry(zero), entry(tools_buffer), entry(zero), entry(zero), entry(zero), entry(tools_switches)};
+const Entry kToolsHooks[] = {bytes(tables::kRuntimeCallbackHooksWords),
+                             entry(zero),
+                             entry(tools_buffer),
+                             entry(zero),
+                             entry(zero),
+                             entry(zero),
+                             entry(tools_switches)};
 
 CUcontext given_or_current(CUcontext context) {
   const bool given = context && to_name(context) != UINT64_MAX;
@@ -150,7 +156,7 @@ const Entry* find_table(const tables::Id& id) {
     tables::Id id;
     const Entry* entries;
   } known[] = {
-      {tables::kCudartInterface, kRuntime},         {tables::kToolsTls, kToolsTls},   {tables::kRuntimeCallbackHooks, kToolsHooks},
+      {tables::kCudartInterface, kRuntime},          {tables::kToolsTls, kToolsTls},        {tables::kRuntimeCallbackHooks, kToolsHooks},
       {tables::kContextLocalStorage, kLocalStorage}, {tables::kIntegrityCheck, kIntegrity}, {tables::kContextChecks, kContextChecks},
       {tables::kToolsContext, tools_context()},
   };

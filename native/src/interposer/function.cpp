@@ -90,9 +90,8 @@ CUresult remembered(Kernel* kernel, uint64_t key, int* answer, Ask ask) {
 
 CUresult active_blocks(const Caller& at, Kernel* kernel, int block_size, size_t dynamic, unsigned flags, int* blocks) {
   const int device = current()->device;
-  return remembered(kernel, question(1, device, block_size, dynamic, flags), blocks, [&](int* value) {
-    return remote::OccupancyBlocks(at, kernel->number, block_size, dynamic, flags, value);
-  });
+  return remembered(kernel, question(1, device, block_size, dynamic, flags), blocks,
+                    [&](int* value) { return remote::OccupancyBlocks(at, kernel->number, block_size, dynamic, flags, value); });
 }
 
 // The block size with the most resident threads, as the driver searches it: multiples of a warp, from the largest down.
@@ -100,7 +99,8 @@ CUresult best_block(const Caller& at, Kernel* kernel, CUoccupancyB2DSize dynamic
                     int* block) {
   const Device* device = process().device(current()->device);
   int most_threads;
-  if (CUresult error = kernel_attribute(at, kernel, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, current()->device, &most_threads)) return error;
+  if (CUresult error = kernel_attribute(at, kernel, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, current()->device, &most_threads))
+    return error;
   const int warp = device->attributes[CU_DEVICE_ATTRIBUTE_WARP_SIZE];
   const int per_processor = device->attributes[CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR];
   const int largest = limit > 0 ? std::min(limit, most_threads) : most_threads;
@@ -140,7 +140,9 @@ CUresult clusters(int* answer, CUfunction function, const CUlaunchConfig* config
 CUresult cuFuncGetName(const char** name, CUfunction function) { return name_of(name, function); }
 CUresult cuKernelGetName(const char** name, CUkernel kernel) { return name_of(name, as_function(kernel)); }
 CUresult cuFuncGetParamInfo(CUfunction f, size_t index, size_t* offset, size_t* size) { return parameter_of(f, index, offset, size); }
-CUresult cuKernelGetParamInfo(CUkernel k, size_t index, size_t* offset, size_t* size) { return parameter_of(as_function(k), index, offset, size); }
+CUresult cuKernelGetParamInfo(CUkernel k, size_t index, size_t* offset, size_t* size) {
+  return parameter_of(as_function(k), index, offset, size);
+}
 CUresult cuFuncGetParamCount(CUfunction function, size_t* count) { return parameters_of(function, count); }
 CUresult cuKernelGetParamCount(CUkernel kernel, size_t* count) { return parameters_of(as_function(kernel), count); }
 
@@ -243,8 +245,8 @@ CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, CUfunction fun
   return api::cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(blocks, function, size, dynamic, 0);
 }
 
-CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int* grid, int* block, CUfunction function, CUoccupancyB2DSize dynamic_of, size_t dynamic,
-                                                   int limit, unsigned flags) {
+CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int* grid, int* block, CUfunction function, CUoccupancyB2DSize dynamic_of,
+                                                   size_t dynamic, int limit, unsigned flags) {
   Caller at;
   Kernel* kernel;
   if (CUresult error = find(function, true, Scope::kContext, &at, &kernel)) return error;
@@ -252,7 +254,8 @@ CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(int* grid, int* block, CUfunc
   return best_block(at, kernel, dynamic_of, dynamic, limit, flags, grid, block);
 }
 
-CUresult cuOccupancyMaxPotentialBlockSize(int* grid, int* block, CUfunction function, CUoccupancyB2DSize dynamic_of, size_t dynamic, int limit) {
+CUresult cuOccupancyMaxPotentialBlockSize(int* grid, int* block, CUfunction function, CUoccupancyB2DSize dynamic_of, size_t dynamic,
+                                          int limit) {
   return api::cuOccupancyMaxPotentialBlockSizeWithFlags(grid, block, function, dynamic_of, dynamic, limit, 0);
 }
 

@@ -42,9 +42,12 @@ CUresult pack_buffer(const Kernel& kernel, void** extra, std::byte* out) {
   const void* buffer = nullptr;
   size_t size = 0;
   for (; *extra != CU_LAUNCH_PARAM_END; extra += 2) {
-    if (extra[0] == CU_LAUNCH_PARAM_BUFFER_POINTER) buffer = extra[1];
-    else if (extra[0] == CU_LAUNCH_PARAM_BUFFER_SIZE) size = *static_cast<const size_t*>(extra[1]);
-    else return CUDA_ERROR_INVALID_VALUE;
+    if (extra[0] == CU_LAUNCH_PARAM_BUFFER_POINTER)
+      buffer = extra[1];
+    else if (extra[0] == CU_LAUNCH_PARAM_BUFFER_SIZE)
+      size = *static_cast<const size_t*>(extra[1]);
+    else
+      return CUDA_ERROR_INVALID_VALUE;
   }
   if (size < kernel.parameter_bytes || (size && !buffer)) return CUDA_ERROR_INVALID_VALUE;
   if (kernel.parameter_bytes) std::memcpy(out, buffer, kernel.parameter_bytes);
@@ -72,8 +75,10 @@ bool travels(CUlaunchAttributeID id) {
   switch (id) {
     case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT:
     case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT:
-    case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE: return false;
-    default: return true;
+    case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -133,7 +138,8 @@ CUresult find_legacy(CUfunction function, Kernel** kernel) {
 CUresult put_legacy(CUfunction function, int offset, const void* value, unsigned size) {
   Kernel* kernel;
   if (CUresult error = find_legacy(function, &kernel)) return error;
-  if (offset < 0 || !value || size > kMaxParameters || static_cast<unsigned>(offset) + size > kMaxParameters) return CUDA_ERROR_INVALID_VALUE;
+  if (offset < 0 || !value || size > kMaxParameters || static_cast<unsigned>(offset) + size > kMaxParameters)
+    return CUDA_ERROR_INVALID_VALUE;
   std::lock_guard lock(kernel->mutex);
   auto& bytes = kernel->legacy_parameters;
   if (bytes.size() < static_cast<unsigned>(offset) + size) bytes.resize(static_cast<unsigned>(offset) + size);
@@ -148,7 +154,8 @@ CUresult launch_legacy(CUfunction function, int width, int height, CUstream stre
   std::unique_lock lock(kernel->mutex);
   auto bytes = kernel->legacy_parameters;
   const auto* block = kernel->block;
-  const LaunchShape shape = {{static_cast<uint32_t>(width), static_cast<uint32_t>(height), 1}, {block[0], block[1], block[2]}, kernel->shared_bytes, 0};
+  const LaunchShape shape = {
+      {static_cast<uint32_t>(width), static_cast<uint32_t>(height), 1}, {block[0], block[1], block[2]}, kernel->shared_bytes, 0};
   lock.unlock();
   PackedConfig config;
   config.shape = shape;
@@ -192,7 +199,9 @@ CUresult cuParamSetf(CUfunction function, int offset, float value) { return put_
 CUresult cuParamSetv(CUfunction function, int offset, void* value, unsigned size) { return put_legacy(function, offset, value, size); }
 CUresult cuLaunch(CUfunction function) { return launch_legacy(function, 1, 1, nullptr); }
 CUresult cuLaunchGrid(CUfunction function, int width, int height) { return launch_legacy(function, width, height, nullptr); }
-CUresult cuLaunchGridAsync(CUfunction function, int width, int height, CUstream stream) { return launch_legacy(function, width, height, stream); }
+CUresult cuLaunchGridAsync(CUfunction function, int width, int height, CUstream stream) {
+  return launch_legacy(function, width, height, stream);
+}
 
 }  // namespace api
 }  // namespace bitfusion::interposer

@@ -1,7 +1,8 @@
 // Modules and libraries.
 //
-// A module is loaded at the call, which reports its errors and logs. A library whose image stays valid (the runtime's fatbins) is loaded when
-// a kernel or variable of it is first asked for. Either way the image is named by its hash first and sent only when the server lacks it.
+// A module is loaded at the call, which reports its errors and logs. A library whose image stays valid (the runtime's fatbins) is loaded
+// when a kernel or variable of it is first asked for. Either way the image is named by its hash first and sent only when the server lacks
+// it.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -32,8 +33,12 @@ struct Logs {
 
 CUresult read_option(CUjit_option option, void** value, Logs* logs, std::vector<LoadOption>* options) {
   switch (option) {
-    case CU_JIT_INFO_LOG_BUFFER: logs->info.text = static_cast<char*>(*value); return CUDA_SUCCESS;
-    case CU_JIT_ERROR_LOG_BUFFER: logs->error.text = static_cast<char*>(*value); return CUDA_SUCCESS;
+    case CU_JIT_INFO_LOG_BUFFER:
+      logs->info.text = static_cast<char*>(*value);
+      return CUDA_SUCCESS;
+    case CU_JIT_ERROR_LOG_BUFFER:
+      logs->error.text = static_cast<char*>(*value);
+      return CUDA_SUCCESS;
     case CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES:
       logs->info.room = static_cast<uint32_t>(to_name(*value));
       logs->info.written = reinterpret_cast<uint32_t*>(value);
@@ -47,7 +52,8 @@ CUresult read_option(CUjit_option option, void** value, Logs* logs, std::vector<
       std::memcpy(value, &none, sizeof none);
       return CUDA_SUCCESS;
     }
-    default: break;
+    default:
+      break;
   }
   if (is_pointer(option)) {
     log_refusal("a JIT option with addresses", "addresses of this process mean nothing to the server");
@@ -103,7 +109,8 @@ class File {
       bytes_.resize(static_cast<size_t>(about.st_size) + 1);  // PTX text ends with a zero
       size_t done = 0;
       ssize_t got;
-      while (done + 1 < bytes_.size() && (got = read(fd, bytes_.data() + done, bytes_.size() - 1 - done)) > 0) done += static_cast<size_t>(got);
+      while (done + 1 < bytes_.size() && (got = read(fd, bytes_.data() + done, bytes_.size() - 1 - done)) > 0)
+        done += static_cast<size_t>(got);
     }
     close(fd);
   }
@@ -165,8 +172,10 @@ CUresult load_module(CUmodule* out, const void* code, unsigned count, CUjit_opti
   library->options = std::move(plain);
   const CUresult status = ensure_loaded(at, library, &logs.info, &logs.error);
   library->image = {};
-  if (status == CUDA_SUCCESS) *out = module_handle(library, at.context);
-  else handles().drop(library->name);
+  if (status == CUDA_SUCCESS)
+    *out = module_handle(library, at.context);
+  else
+    handles().drop(library->name);
   return status;
 }
 

@@ -16,41 +16,66 @@ CUresult put(void* out, T value) {
 
 CUresult describe(void* out, CUpointer_attribute attribute, uint64_t address, const Range& range) {
   switch (attribute) {
-    case CU_POINTER_ATTRIBUTE_CONTEXT: return put(out, range.context);
-    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE: return put<unsigned>(out, range.on_device() ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST);
-    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER: return range.on_device() ? put(out, address) : CUDA_ERROR_INVALID_VALUE;
-    case CU_POINTER_ATTRIBUTE_HOST_POINTER: return range.on_device() ? CUDA_ERROR_INVALID_VALUE : put(out, address);
-    case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS: return put<unsigned>(out, 0);
-    case CU_POINTER_ATTRIBUTE_BUFFER_ID: return put<unsigned long long>(out, range.id);
-    case CU_POINTER_ATTRIBUTE_IS_MANAGED: return put<unsigned>(out, 0);
-    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: return put<int>(out, range.device);
-    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE: return put<unsigned>(out, 0);
-    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR: return put(out, range.base);
-    case CU_POINTER_ATTRIBUTE_RANGE_SIZE: return put<size_t>(out, range.size);
-    case CU_POINTER_ATTRIBUTE_MAPPED: return put<unsigned>(out, 1);
-    case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES: return put<unsigned long long>(out, 0);
-    case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE: return put<unsigned>(out, 0);
-    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS: return put<unsigned>(out, CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE);
-    case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE: return put<uint64_t>(out, 0);
-    case CU_POINTER_ATTRIBUTE_MAPPING_SIZE: return put<size_t>(out, range.size);
-    case CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR: return put(out, range.base);
-    case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID: return put<unsigned long long>(out, range.id);
-    default: return CUDA_ERROR_NOT_SUPPORTED;
+    case CU_POINTER_ATTRIBUTE_CONTEXT:
+      return put(out, range.memory == Memory::kPool ? 0 : range.context);
+    case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
+      return put<unsigned>(out, range.on_device() ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST);
+    case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
+      return range.on_device() ? put(out, address) : CUDA_ERROR_INVALID_VALUE;  // not mapped
+    case CU_POINTER_ATTRIBUTE_HOST_POINTER:
+      return range.on_device() ? CUDA_ERROR_INVALID_VALUE : put(out, address);
+    case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
+      return put<unsigned>(out, 0);
+    case CU_POINTER_ATTRIBUTE_BUFFER_ID:
+      return put<unsigned long long>(out, range.id);
+    case CU_POINTER_ATTRIBUTE_IS_MANAGED:
+      return put<unsigned>(out, 0);
+    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
+      return put<int>(out, range.device);
+    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+      return put<unsigned>(out, 0);
+    case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
+      return put(out, range.base);
+    case CU_POINTER_ATTRIBUTE_RANGE_SIZE:
+      return put<size_t>(out, range.size);
+    case CU_POINTER_ATTRIBUTE_MAPPED:
+      return put<unsigned>(out, 1);
+    case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
+      return put<unsigned long long>(out, 0);
+    case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
+      return put<unsigned>(out, 0);
+    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
+      return put<unsigned>(out, CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE);
+    case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
+      return put(out, range.pool);
+    case CU_POINTER_ATTRIBUTE_MAPPING_SIZE:
+      return put<size_t>(out, range.size);
+    case CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR:
+      return put(out, range.base);
+    case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID:
+      return put<unsigned long long>(out, range.id);
+    default:
+      return CUDA_ERROR_INVALID_VALUE;
   }
 }
 
 // For an address that nobody allocated here, cuPointerGetAttributes answers zeroes; each attribute is at most eight bytes.
 void clear(void* out, CUpointer_attribute attribute) {
   switch (attribute) {
-    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: put<int>(out, -2); break;
+    case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
+      put<int>(out, -2);
+      break;
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
     case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
     case CU_POINTER_ATTRIBUTE_IS_MANAGED:
     case CU_POINTER_ATTRIBUTE_MAPPED:
     case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
     case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE:
-    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS: put<unsigned>(out, 0); break;
-    default: put<uint64_t>(out, 0);
+    case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
+      put<unsigned>(out, 0);
+      break;
+    default:
+      put<uint64_t>(out, 0);
   }
 }
 

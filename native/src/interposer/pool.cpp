@@ -73,6 +73,7 @@ CUresult allocate(CUdeviceptr* out, size_t size, uint64_t pool, CUstream stream)
   range.context = at.context;
   range.device = current()->device;
   range.memory = Memory::kPool;
+  range.pool = pool;
   ranges().add(range);
   *out = address;
   return CUDA_SUCCESS;

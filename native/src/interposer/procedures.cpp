@@ -13,7 +13,8 @@ namespace {
 
 const Procedure* first_of(std::string_view name) {
   const Procedure* const end = kProcedures + kProcedureCount;
-  const Procedure* at = std::lower_bound(kProcedures, end, name, [](const Procedure& p, std::string_view wanted) { return p.name < wanted; });
+  const Procedure* at =
+      std::lower_bound(kProcedures, end, name, [](const Procedure& p, std::string_view wanted) { return p.name < wanted; });
   return at != end && at->name == name ? at : nullptr;
 }
 

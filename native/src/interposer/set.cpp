@@ -28,23 +28,22 @@ CUresult fill(CUstream stream, CUdeviceptr address, size_t pitch, size_t width_b
 
 }  // namespace
 
-#define BITFUSION_FILL(SUFFIX, TYPE)                                                                                                        \
-  CUresult cuMemset##SUFFIX##Async(CUdeviceptr address, TYPE value, size_t count, CUstream stream) {                                        \
-    return fill(stream, address, 0, count * sizeof(TYPE), 1, sizeof(TYPE), [&](const Caller& at, uint64_t name) {                           \
-      return remote::cuMemset##SUFFIX##Async(at, address, value, count, name);                                                              \
-    });                                                                                                                                     \
-  }                                                                                                                                         \
-  CUresult cuMemset##SUFFIX##_v2(CUstream stream, CUdeviceptr address, TYPE value, size_t count) {                                          \
-    return api::cuMemset##SUFFIX##Async(address, value, count, stream);                                                                          \
+#define BITFUSION_FILL(SUFFIX, TYPE)                                                                                                \
+  CUresult cuMemset##SUFFIX##Async(CUdeviceptr address, TYPE value, size_t count, CUstream stream) {                                \
+    return fill(stream, address, 0, count * sizeof(TYPE), 1, sizeof(TYPE),                                                          \
+                [&](const Caller& at, uint64_t name) { return remote::cuMemset##SUFFIX##Async(at, address, value, count, name); }); \
+  }                                                                                                                                 \
+  CUresult cuMemset##SUFFIX##_v2(CUstream stream, CUdeviceptr address, TYPE value, size_t count) {                                  \
+    return api::cuMemset##SUFFIX##Async(address, value, count, stream);                                                             \
   }
-#define BITFUSION_FILL_2D(SUFFIX, TYPE)                                                                                                     \
-  CUresult cuMemset##SUFFIX##Async(CUdeviceptr address, size_t pitch, TYPE value, size_t width, size_t height, CUstream stream) {           \
-    return fill(stream, address, pitch, width * sizeof(TYPE), height, sizeof(TYPE), [&](const Caller& at, uint64_t name) {                  \
-      return remote::cuMemset##SUFFIX##Async(at, address, pitch, value, width, height, name);                                               \
-    });                                                                                                                                     \
-  }                                                                                                                                         \
-  CUresult cuMemset##SUFFIX##_v2(CUstream stream, CUdeviceptr address, size_t pitch, TYPE value, size_t width, size_t height) {             \
-    return api::cuMemset##SUFFIX##Async(address, pitch, value, width, height, stream);                                                           \
+#define BITFUSION_FILL_2D(SUFFIX, TYPE)                                                                                           \
+  CUresult cuMemset##SUFFIX##Async(CUdeviceptr address, size_t pitch, TYPE value, size_t width, size_t height, CUstream stream) { \
+    return fill(stream, address, pitch, width * sizeof(TYPE), height, sizeof(TYPE), [&](const Caller& at, uint64_t name) {        \
+      return remote::cuMemset##SUFFIX##Async(at, address, pitch, value, width, height, name);                                     \
+    });                                                                                                                           \
+  }                                                                                                                               \
+  CUresult cuMemset##SUFFIX##_v2(CUstream stream, CUdeviceptr address, size_t pitch, TYPE value, size_t width, size_t height) {   \
+    return api::cuMemset##SUFFIX##Async(address, pitch, value, width, height, stream);                                            \
   }
 
 BITFUSION_FILL(D8, unsigned char)

@@ -55,8 +55,10 @@ struct HostCall {
 
 void run_host_call(void* argument, uint32_t status) {
   auto* call = static_cast<HostCall*>(argument);
-  if (call->function) call->function(call->data);
-  else call->callback(call->stream, static_cast<CUresult>(status), call->data);
+  if (call->function)
+    call->function(call->data);
+  else
+    call->callback(call->stream, static_cast<CUresult>(status), call->data);
   delete call;
 }
 
@@ -79,9 +81,8 @@ CUresult cuStreamCreate(CUstream* out, unsigned flags) {
 }
 
 CUresult cuStreamCreateWithPriority(CUstream* out, unsigned flags, int priority) {
-  return create(out, flags, priority, [=](const Caller& at, uint64_t name) {
-    return remote::cuStreamCreateWithPriority(at, name, flags, priority);
-  });
+  return create(out, flags, priority,
+                [=](const Caller& at, uint64_t name) { return remote::cuStreamCreateWithPriority(at, name, flags, priority); });
 }
 
 CUresult cuStreamDestroy(CUstream stream) { return api::cuStreamDestroy_v2(stream); }
@@ -135,7 +136,9 @@ CUresult cuStreamGetDevice(CUstream stream, CUdevice* device) {
 
 CUresult cuLaunchHostFunc(CUstream stream, CUhostFn function, void* data) { return enqueue({function, nullptr, stream, data}); }
 
-CUresult cuLaunchHostFunc_v2(CUstream stream, CUhostFn function, void* data, unsigned) { return enqueue({function, nullptr, stream, data}); }
+CUresult cuLaunchHostFunc_v2(CUstream stream, CUhostFn function, void* data, unsigned) {
+  return enqueue({function, nullptr, stream, data});
+}
 
 CUresult cuStreamAddCallback(CUstream stream, CUstreamCallback callback, void* data, unsigned flags) {
   if (flags) return CUDA_ERROR_INVALID_VALUE;
@@ -143,12 +146,16 @@ CUresult cuStreamAddCallback(CUstream stream, CUstreamCallback callback, void* d
 }
 
 CUresult cuEventDestroy(CUevent event) { return api::cuEventDestroy_v2(event); }
-CUresult cuEventElapsedTime(float* milliseconds, CUevent start, CUevent end) { return api::cuEventElapsedTime_v2(milliseconds, start, end); }
+CUresult cuEventElapsedTime(float* milliseconds, CUevent start, CUevent end) {
+  return api::cuEventElapsedTime_v2(milliseconds, start, end);
+}
 
 CUresult cuStreamWaitValue32(CUstream s, CUdeviceptr a, cuuint32_t v, unsigned f) { return api::cuStreamWaitValue32_v2(s, a, v, f); }
 CUresult cuStreamWriteValue32(CUstream s, CUdeviceptr a, cuuint32_t v, unsigned f) { return api::cuStreamWriteValue32_v2(s, a, v, f); }
 CUresult cuStreamWaitValue64(CUstream s, CUdeviceptr a, cuuint64_t v, unsigned f) { return api::cuStreamWaitValue64_v2(s, a, v, f); }
 CUresult cuStreamWriteValue64(CUstream s, CUdeviceptr a, cuuint64_t v, unsigned f) { return api::cuStreamWriteValue64_v2(s, a, v, f); }
-CUresult cuStreamBatchMemOp(CUstream s, unsigned n, CUstreamBatchMemOpParams* p, unsigned f) { return api::cuStreamBatchMemOp_v2(s, n, p, f); }
+CUresult cuStreamBatchMemOp(CUstream s, unsigned n, CUstreamBatchMemOpParams* p, unsigned f) {
+  return api::cuStreamBatchMemOp_v2(s, n, p, f);
+}
 
 }  // namespace bitfusion::interposer::api

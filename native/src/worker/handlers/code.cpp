@@ -43,8 +43,10 @@ class Options {
       case CU_JIT_POSITION_INDEPENDENT_CODE:
       case CU_JIT_MIN_CTA_PER_SM:
       case CU_JIT_MAX_THREADS_PER_BLOCK:
-      case CU_JIT_OVERRIDE_DIRECTIVE_VALUES: return true;
-      default: return false;
+      case CU_JIT_OVERRIDE_DIRECTIVE_VALUES:
+        return true;
+      default:
+        return false;
     }
   }
   void add(const LoadOption& option) {
@@ -138,8 +140,10 @@ void put_kernels(Call& call, uint64_t set_name, CodeSet* set) {
   std::vector<std::pair<CUfunction, std::string>> named;
   for (CUfunction kernel : kernels) {
     const char* name = name_of(state, kernel, is_kernel);
-    if (name) named.emplace_back(kernel, name);
-    else complete = false;
+    if (name)
+      named.emplace_back(kernel, name);
+    else
+      complete = false;
   }
   call.reply.put<uint32_t>(complete);
   call.reply.put(static_cast<uint32_t>(named.size()));
@@ -227,9 +231,9 @@ CUresult FunctionAttributes(Call& call, uint32_t number, int device, FunctionTab
   for (int i = 0; i < CU_FUNC_ATTRIBUTE_MAX && i < static_cast<int>(FunctionTable::kCount); ++i) {
     const auto attribute = static_cast<CUfunction_attribute>(i);
     int value = -1;
-    const CUresult status =
-        function->is_kernel ? state.cuda.cuKernelGetAttribute(&value, attribute, reinterpret_cast<CUkernel>(function->handle), device)
-                            : state.cuda.cuFuncGetAttribute(&value, attribute, function->handle);
+    const CUresult status = function->is_kernel
+                                ? state.cuda.cuKernelGetAttribute(&value, attribute, reinterpret_cast<CUkernel>(function->handle), device)
+                                : state.cuda.cuFuncGetAttribute(&value, attribute, function->handle);
     if (i == 0 && status != CUDA_SUCCESS) return status;
     table->attributes[i] = status == CUDA_SUCCESS ? value : -1;
   }

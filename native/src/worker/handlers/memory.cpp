@@ -12,8 +12,10 @@ CUresult allocate(Call& call, uint32_t device, size_t size, CUdeviceptr* address
   State& state = state_of(call);
   if (!state.accounts.reserve(device, size)) return CUDA_ERROR_OUT_OF_MEMORY;
   const CUresult status = make();
-  if (status == CUDA_SUCCESS) state.accounts.add(*address, size, device);
-  else state.accounts.give_back(device, size);
+  if (status == CUDA_SUCCESS)
+    state.accounts.add(*address, size, device);
+  else
+    state.accounts.give_back(device, size);
   return status;
 }
 
@@ -57,7 +59,8 @@ CUresult cuMemFreeAsync(Call& call, CUdeviceptr address, CUstream stream) {
 
 CUresult cuMemCreate(Call& call, uint64_t name, size_t size, const CUmemAllocationProp* property, unsigned long long flags) {
   State& state = state_of(call);
-  if (!property || property->location.type != CU_MEM_LOCATION_TYPE_DEVICE || property->requestedHandleTypes) return CUDA_ERROR_INVALID_VALUE;
+  if (!property || property->location.type != CU_MEM_LOCATION_TYPE_DEVICE || property->requestedHandleTypes)
+    return CUDA_ERROR_INVALID_VALUE;
   const auto device = static_cast<uint32_t>(property->location.id);
   if (device >= Budget::kMaxGpus) return CUDA_ERROR_INVALID_DEVICE;
   if (!state.accounts.reserve(device, size)) return CUDA_ERROR_OUT_OF_MEMORY;

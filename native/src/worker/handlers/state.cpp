@@ -30,7 +30,11 @@ void require(bool ok, const char* what) {
 }  // namespace
 
 State::State(Executor& executor_, const SessionConfig& config_, void* driver)
-    : executor(executor_), config(config_), accounts(executor_.budget()), images(config_.cache), nvml(env::nvml_library(), config_.gpus, executor_.budget()) {
+    : executor(executor_),
+      config(config_),
+      accounts(executor_.budget()),
+      images(config_.cache),
+      nvml(env::nvml_library(), config_.gpus, executor_.budget()) {
   load(driver, &cuda);
   start_driver();
   check_devices();
@@ -57,15 +61,21 @@ void State::check_devices() {
   for (size_t i = 0; i < config.gpus.size(); ++i) {
     CUuuid uuid = {};
     const bool there = static_cast<int>(i) < count && cuda.cuDeviceGetUuid_v2(&uuid, static_cast<CUdevice>(i)) == CUDA_SUCCESS;
-    if (!there || uuid_text(uuid) != config.gpus[i]) throw std::runtime_error("leased GPU " + config.gpus[i] + " is not visible to the worker");
+    if (!there || uuid_text(uuid) != config.gpus[i])
+      throw std::runtime_error("leased GPU " + config.gpus[i] + " is not visible to the worker");
   }
 }
 
 bool State::find_stream(const wire::FrameHeader&, uint64_t name, CUstream* stream) {
   switch (name >> 52) {
-    case kLegacyStream: *stream = CU_STREAM_LEGACY; return true;
-    case kPerThreadStream: *stream = per_thread_stream(name); return *stream != nullptr;
-    default: return objects.find(name, Handle::kStream, stream);
+    case kLegacyStream:
+      *stream = CU_STREAM_LEGACY;
+      return true;
+    case kPerThreadStream:
+      *stream = per_thread_stream(name);
+      return *stream != nullptr;
+    default:
+      return objects.find(name, Handle::kStream, stream);
   }
 }
 

@@ -20,8 +20,8 @@ namespace bitfusion::worker {
 
 // A kernel by the number that launches name.
 struct Function {
-  uint64_t library;       // name of its set
-  CUfunction handle;      // a CUkernel in disguise when it comes from a library
+  uint64_t library;   // name of its set
+  CUfunction handle;  // a CUkernel in disguise when it comes from a library
   bool is_kernel;
   uint32_t parameter_bytes;
   std::vector<uint32_t> offsets;

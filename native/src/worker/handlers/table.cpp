@@ -10,7 +10,9 @@ void destroy(void* state) { delete static_cast<State*>(state); }
 bool find_stream(void* state, const wire::FrameHeader& header, uint64_t name, CUstream* stream) {
   return static_cast<State*>(state)->find_stream(header, name, stream);
 }
-bool find_event(void* state, uint64_t name, CUevent* event) { return static_cast<State*>(state)->objects.find(name, Handle::kEvent, event); }
+bool find_event(void* state, uint64_t name, CUevent* event) {
+  return static_cast<State*>(state)->objects.find(name, Handle::kEvent, event);
+}
 bool find_context(void* state, uint64_t name, CUcontext* context) {
   return static_cast<State*>(state)->objects.find(name, Handle::kContext, context);
 }
