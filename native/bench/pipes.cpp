@@ -51,8 +51,8 @@ void measure_round_trips(Link& link, const char* name, bool with_launch) {
   double sum = 0;
   for (double time : times) sum += time;
   std::sort(times.begin(), times.end());
-  std::printf("\"%s\": {\"p50\": %.2f, \"mean\": %.2f, \"p999\": %.2f}, ", name, times[times.size() / 2], sum / static_cast<double>(times.size()),
-              times[times.size() * 999 / 1000]);
+  std::printf("\"%s\": {\"p50\": %.2f, \"mean\": %.2f, \"p999\": %.2f}, ", name, times[times.size() / 2],
+              sum / static_cast<double>(times.size()), times[times.size() * 999 / 1000]);
 }
 
 void measure_launches(Link& link) {

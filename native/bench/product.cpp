@@ -12,8 +12,7 @@
 
 namespace {
 
-constexpr char kModule[] =
-    ".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry nothing(.param .u64 p)\n{\n  ret;\n}\n";
+constexpr char kModule[] = ".version 7.0\n.target sm_70\n.address_size 64\n.visible .entry nothing(.param .u64 p)\n{\n  ret;\n}\n";
 constexpr size_t kCopy = 256u << 20;
 constexpr int kCopies = 4;
 constexpr int kLaunches = 300'000;
@@ -44,10 +43,10 @@ Function look_up(const char* name) {
   return reinterpret_cast<Function>(found);
 }
 
-#define CALL(symbol, declaration, ...) \
-  do {                                 \
+#define CALL(symbol, declaration, ...)                              \
+  do {                                                              \
     static auto function = look_up<decltype(&declaration)>(symbol); \
-    must(function(__VA_ARGS__), symbol); \
+    must(function(__VA_ARGS__), symbol);                            \
   } while (false)
 
 CUfunction load_kernel() {

@@ -6,19 +6,19 @@
 namespace bitfusion::worker::test {
 
 enum TestRow : uint16_t {
-  kEcho,        // sync, blob -> the same blob
-  kCount,       // async, u64 stream: one unit of work that adds one to a counter when the stream gets there
-  kRead,        // sync -> u64 counter
-  kSyncStream,  // sync, u64 stream
-  kFailAsync,   // async: fails with CUDA_ERROR_INVALID_VALUE
-  kBlock,       // sync, u64 stream: blocks until kOpen
-  kOpen,        // async: opens the gate of kBlock
-  kSum,         // sync with attachment -> u64 sum of its bytes
-  kHostCall,    // async, u64 stream, u64 callback
-  kQueryStream, // sync, u64 stream
-  kHoldStream,  // async, u64 stream: the stream stands still until kOpenStream
-  kOpenStream,  // async
-  kNothing,     // async, u64 stream: counted as work, does nothing
+  kEcho,         // sync, blob -> the same blob
+  kCount,        // async, u64 stream: one unit of work that adds one to a counter when the stream gets there
+  kRead,         // sync -> u64 counter
+  kSyncStream,   // sync, u64 stream
+  kFailAsync,    // async: fails with CUDA_ERROR_INVALID_VALUE
+  kBlock,        // sync, u64 stream: blocks until kOpen
+  kOpen,         // async: opens the gate of kBlock
+  kSum,          // sync with attachment -> u64 sum of its bytes
+  kHostCall,     // async, u64 stream, u64 callback
+  kQueryStream,  // sync, u64 stream
+  kHoldStream,   // async, u64 stream: the stream stands still until kOpenStream
+  kOpenStream,   // async
+  kNothing,      // async, u64 stream: counted as work, does nothing
   kRowCount,
 };
 

@@ -178,8 +178,8 @@ void host_functions_run_in_the_client() {
   Link& link = loopback.link();
   host_calls = 0;
   for (int i = 0; i < 50; ++i) {
-    uint64_t number = link.remember_host_function([](void* data, uint32_t) { ++*static_cast<std::atomic<uint64_t>*>(data); }, &host_calls,
-                                                  false);
+    uint64_t number =
+        link.remember_host_function([](void* data, uint32_t) { ++*static_cast<std::atomic<uint64_t>*>(data); }, &host_calls, false);
     CHECK(number != 0);
     send(link, kHostCall, 9, number);
   }

@@ -40,16 +40,20 @@ void Bulk::send_next() {
   if (!sent) fail();
   send_lock_.lock();
   sending_ = false;
-  if (item->owned) delete item;
-  else item->done = true;
+  if (item->owned)
+    delete item;
+  else
+    item->done = true;
   send_changed_.notify_all();
 }
 
 bool Bulk::finish(Outgoing* item) {
   Guard guard(send_lock_);
   while (!item->done) {
-    if (sending_) send_changed_.wait(send_lock_);
-    else send_next();
+    if (sending_)
+      send_changed_.wait(send_lock_);
+    else
+      send_next();
   }
   return !failed_.load(std::memory_order_relaxed);
 }
@@ -68,8 +72,10 @@ void* Bulk::sender_main(void* bulk) {
 void Bulk::send_queue() {
   Guard guard(send_lock_);
   for (;;) {
-    if (!head_ || sending_) send_changed_.wait(send_lock_);
-    else send_next();
+    if (!head_ || sending_)
+      send_changed_.wait(send_lock_);
+    else
+      send_next();
   }
 }
 
@@ -134,8 +140,10 @@ bool Bulk::wait_landed(uint64_t count) {
     uint32_t seen = landed_changed_.load(std::memory_order_acquire);
     if (landed_.load(std::memory_order_acquire) >= count) break;
     if (!spin_until) spin_until = now_ns() + spin_budget_ns();
-    if (now_ns() < spin_until) relax();
-    else futex_wait(landed_changed_, seen);
+    if (now_ns() < spin_until)
+      relax();
+    else
+      futex_wait(landed_changed_, seen);
   }
   return true;
 }

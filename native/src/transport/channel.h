@@ -40,7 +40,6 @@ class Channel {
   bool is_open() const { return fd_ >= 0; }
 
  private:
-
   int fd_ = -1;
   s2n_connection* tls_ = nullptr;
 };

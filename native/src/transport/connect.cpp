@@ -57,8 +57,10 @@ int connect_to(const Address& address) {
   if (failure == EINPROGRESS) {
     socklen_t size = sizeof(failure);
     bool ready = wait_for(fd, POLLOUT, kConnectDeadlineMs) != 0;
-    if (!ready) failure = ETIMEDOUT;
-    else getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size);
+    if (!ready)
+      failure = ETIMEDOUT;
+    else
+      getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size);
   }
   if (!failure) return fd;
   ::close(fd);
@@ -108,13 +110,15 @@ bool open_connection(const Identity& identity, wire::ConnectionKind kind, Channe
   for (uint32_t i = 0; i < allocation.address_count; ++i) {
     Address address;
     int fd = -1;
-    if (!parse_address(allocation.addresses[i], &address)) std::snprintf(why, sizeof(why), "not an address");
-    else if ((fd = connect_to(address)) < 0) std::snprintf(why, sizeof(why), "%s", std::strerror(errno));
+    if (!parse_address(allocation.addresses[i], &address))
+      std::snprintf(why, sizeof(why), "not an address");
+    else if ((fd = connect_to(address)) < 0)
+      std::snprintf(why, sizeof(why), "%s", std::strerror(errno));
     if (fd >= 0) {
       channel->adopt(fd);
       bool admitted = introduce(fd, identity, kind, why, sizeof(why));
-      if (admitted && (!allocation.tls ||
-                       channel->start_tls(TlsRole::kClient, allocation.session, allocation.key.data(), kConnectDeadlineMs, why, sizeof(why))))
+      if (admitted && (!allocation.tls || channel->start_tls(TlsRole::kClient, allocation.session, allocation.key.data(),
+                                                             kConnectDeadlineMs, why, sizeof(why))))
         return true;
       channel->close();
     }

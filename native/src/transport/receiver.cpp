@@ -35,7 +35,8 @@ void Receiver::add(Waiter* waiter) {
 void Receiver::wait(Waiter* waiter) {
   int64_t spin_until = now_ns() + spin_budget_ns();
   while (waiter->state.load(std::memory_order_acquire) != Waiter::kDone) {
-    if (failed_.load(std::memory_order_acquire)) fail();
+    if (failed_.load(std::memory_order_acquire))
+      fail();
     else if (reading_.try_lock()) {
       lead(waiter);
       reading_.unlock();
@@ -150,8 +151,10 @@ void Receiver::answer(const wire::ReplyHeader& header, const std::byte* payload,
   waiter->status = header.status;
   waiter->landed = header.landed;
   std::byte* room = waiter->reply ? events_->reply_room(waiter->reply, size) : nullptr;
-  if (room) std::memcpy(room, payload, size);
-  else if (waiter->reply && size) waiter->status = 2;  // CUDA_ERROR_OUT_OF_MEMORY: the answer does not fit
+  if (room)
+    std::memcpy(room, payload, size);
+  else if (waiter->reply && size)
+    waiter->status = 2;  // CUDA_ERROR_OUT_OF_MEMORY: the answer does not fit
   finish(waiter);
 }
 

@@ -58,9 +58,7 @@ s2n_config* config() {
 // s2n hands these the pointer set as context: the descriptor itself.
 int descriptor(void* context) { return static_cast<int>(reinterpret_cast<intptr_t>(context)); }
 
-int receive(void* context, uint8_t* data, uint32_t size) {
-  return static_cast<int>(recv(descriptor(context), data, size, MSG_DONTWAIT));
-}
+int receive(void* context, uint8_t* data, uint32_t size) { return static_cast<int>(recv(descriptor(context), data, size, MSG_DONTWAIT)); }
 
 int transmit(void* context, const uint8_t* data, uint32_t size) {
   return static_cast<int>(send(descriptor(context), data, size, MSG_DONTWAIT | MSG_NOSIGNAL));
@@ -80,8 +78,10 @@ bool add_psk(s2n_connection* connection, const char* identity, const uint8_t key
 bool prepare(s2n_connection* connection, int fd, const char* identity, const uint8_t key[32]) {
   void* context = reinterpret_cast<void*>(static_cast<intptr_t>(fd));
   return s2n_connection_set_config(connection, config()) == S2N_SUCCESS && add_psk(connection, identity, key) &&
-         s2n_connection_set_recv_cb(connection, receive) == S2N_SUCCESS && s2n_connection_set_recv_ctx(connection, context) == S2N_SUCCESS &&
-         s2n_connection_set_send_cb(connection, transmit) == S2N_SUCCESS && s2n_connection_set_send_ctx(connection, context) == S2N_SUCCESS &&
+         s2n_connection_set_recv_cb(connection, receive) == S2N_SUCCESS &&
+         s2n_connection_set_recv_ctx(connection, context) == S2N_SUCCESS &&
+         s2n_connection_set_send_cb(connection, transmit) == S2N_SUCCESS &&
+         s2n_connection_set_send_ctx(connection, context) == S2N_SUCCESS &&
          s2n_connection_set_recv_buffering(connection, true) == S2N_SUCCESS &&
          s2n_connection_set_blinding(connection, S2N_SELF_SERVICE_BLINDING) == S2N_SUCCESS &&
          s2n_connection_prefer_throughput(connection) == S2N_SUCCESS;

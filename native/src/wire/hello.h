@@ -1,5 +1,5 @@
-// The clear-text admission of a connection: nonce, hello, answer. The same layouts in Python: core/bitfusion_core/hello.py; a shared file of
-// test vectors holds the two together.
+// The clear-text admission of a connection: nonce, hello, answer. The same layouts in Python: core/bitfusion_core/hello.py; a shared file
+// of test vectors holds the two together.
 #pragma once
 
 #include <cstddef>

@@ -30,7 +30,8 @@ class FileLock {
 
 int open_file(const std::string& path) {
   // glibc 2.17 has no memfd_create().
-  int fd = path.empty() ? static_cast<int>(syscall(SYS_memfd_create, "bitfusion-budget", MFD_CLOEXEC)) : open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  int fd = path.empty() ? static_cast<int>(syscall(SYS_memfd_create, "bitfusion-budget", MFD_CLOEXEC))
+                        : open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) throw std::runtime_error("cannot open the memory account " + path + ": " + std::strerror(errno));
   return fd;
 }

@@ -39,7 +39,7 @@ class Budget {
   void release(uint32_t gpu, uint64_t bytes);
 
   uint64_t limit() const { return limit_; }
-  uint64_t used(uint32_t gpu) const;      // by all workers of the session
+  uint64_t used(uint32_t gpu) const;       // by all workers of the session
   uint64_t used_here(uint32_t gpu) const;  // by this worker
 
  private:

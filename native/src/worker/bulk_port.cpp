@@ -36,8 +36,10 @@ void BulkPort::receive_chunk() {
   wire::ChunkHeader header;
   read_all(&header, sizeof(header));
   check(header);
-  if (header.kind == static_cast<uint32_t>(wire::ChunkKind::kAttachment)) receive_attachment(header);
-  else receive_copy(header);
+  if (header.kind == static_cast<uint32_t>(wire::ChunkKind::kAttachment))
+    receive_attachment(header);
+  else
+    receive_copy(header);
 }
 
 // Transfers do not mix: a chunk goes on where the one before ended, or begins the next transfer after a complete one.

@@ -8,20 +8,20 @@
 namespace bitfusion::worker {
 
 // member, exported symbol, declaration whose type it has
-#define BITFUSION_EXECUTOR_DRIVER(X)                                                        \
-  X(ctx_set_current, "cuCtxSetCurrent", cuCtxSetCurrent)                                    \
-  X(ctx_synchronize, "cuCtxSynchronize", cuCtxSynchronize)                                  \
+#define BITFUSION_EXECUTOR_DRIVER(X)                                                               \
+  X(ctx_set_current, "cuCtxSetCurrent", cuCtxSetCurrent)                                           \
+  X(ctx_synchronize, "cuCtxSynchronize", cuCtxSynchronize)                                         \
   X(exchange_capture_mode, "cuThreadExchangeStreamCaptureMode", cuThreadExchangeStreamCaptureMode) \
-  X(stream_is_capturing, "cuStreamIsCapturing", cuStreamIsCapturing)                        \
-  X(stream_synchronize, "cuStreamSynchronize", cuStreamSynchronize)                         \
-  X(event_create, "cuEventCreate", cuEventCreate)                                           \
-  X(event_record, "cuEventRecord", cuEventRecord)                                           \
-  X(event_query, "cuEventQuery", cuEventQuery)                                              \
-  X(event_synchronize, "cuEventSynchronize", cuEventSynchronize)                            \
-  X(copy_in, "cuMemcpyHtoDAsync_v2", cuMemcpyHtoDAsync)                                     \
-  X(copy_out, "cuMemcpyDtoHAsync_v2", cuMemcpyDtoHAsync)                                    \
-  X(host_register, "cuMemHostRegister_v2", cuMemHostRegister)                               \
-  X(launch_host_func, "cuLaunchHostFunc", cuLaunchHostFunc)                                 \
+  X(stream_is_capturing, "cuStreamIsCapturing", cuStreamIsCapturing)                               \
+  X(stream_synchronize, "cuStreamSynchronize", cuStreamSynchronize)                                \
+  X(event_create, "cuEventCreate", cuEventCreate)                                                  \
+  X(event_record, "cuEventRecord", cuEventRecord)                                                  \
+  X(event_query, "cuEventQuery", cuEventQuery)                                                     \
+  X(event_synchronize, "cuEventSynchronize", cuEventSynchronize)                                   \
+  X(copy_in, "cuMemcpyHtoDAsync_v2", cuMemcpyHtoDAsync)                                            \
+  X(copy_out, "cuMemcpyDtoHAsync_v2", cuMemcpyDtoHAsync)                                           \
+  X(host_register, "cuMemHostRegister_v2", cuMemHostRegister)                                      \
+  X(launch_host_func, "cuLaunchHostFunc", cuLaunchHostFunc)                                        \
   X(stream_add_callback, "cuStreamAddCallback", cuStreamAddCallback)
 
 struct Driver {

@@ -115,8 +115,10 @@ class Keys {
 
  private:
   void add(Kind kind, uint64_t name) {
-    if (count_ == kMax) everything_ = true;  // more handles than we list: conflict with all, which is always right
-    else keys_[count_++] = kind ^ name;
+    if (count_ == kMax)
+      everything_ = true;  // more handles than we list: conflict with all, which is always right
+    else
+      keys_[count_++] = kind ^ name;
   }
 
   uint64_t keys_[kMax];

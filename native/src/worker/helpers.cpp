@@ -6,8 +6,10 @@ void Helpers::submit(std::function<void()> task) {
   std::lock_guard guard(lock_);
   tasks_.push_back(std::move(task));
   // Detached: one may be in a driver call that never returns; the process ends around it.
-  if (idle_ < tasks_.size()) std::thread(&Helpers::serve, this).detach();
-  else changed_.notify_one();
+  if (idle_ < tasks_.size())
+    std::thread(&Helpers::serve, this).detach();
+  else
+    changed_.notify_one();
 }
 
 void Helpers::serve() {

@@ -40,8 +40,10 @@ void Scoreboard::release(Held* frame) {
   for (uint64_t key : frame->queues) {
     auto queue = queues_.find(key);
     queue->second.pop_front();  // only the first of all its queues has run
-    if (queue->second.empty()) queues_.erase(queue);
-    else consider(queue->second.front());
+    if (queue->second.empty())
+      queues_.erase(queue);
+    else
+      consider(queue->second.front());
   }
   if (was_barrier || !barriers_.empty()) consider_around_barriers();
 }

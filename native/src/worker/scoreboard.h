@@ -44,9 +44,9 @@ class Scoreboard {
   void consider(Held* frame);
   void consider_around_barriers();
 
-  std::map<uint64_t, std::unique_ptr<Held>> frames_;             // by sequence
-  std::map<uint64_t, Held*> barriers_;                           // those that conflict with everything, by sequence
-  std::unordered_map<uint64_t, std::deque<Held*>> queues_;       // by key, oldest first
+  std::map<uint64_t, std::unique_ptr<Held>> frames_;        // by sequence
+  std::map<uint64_t, Held*> barriers_;                      // those that conflict with everything, by sequence
+  std::unordered_map<uint64_t, std::deque<Held*>> queues_;  // by key, oldest first
   std::deque<Held*> ready_;
   size_t bytes_ = 0;
 };

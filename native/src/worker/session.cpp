@@ -51,8 +51,10 @@ void Session::attach(std::unique_ptr<transport::Channel> channel, bool bulk) {
   auto shared = std::make_shared<std::unique_ptr<transport::Channel>>(std::move(channel));
   mailbox_.post([this, bulk, shared] {
     if (bulk ? bulk_.attached() : port_.attached()) return stop("the client opened a second connection of one kind");
-    if (bulk) bulk_.attach(std::move(*shared));
-    else port_.attach(std::move(*shared));
+    if (bulk)
+      bulk_.attach(std::move(*shared));
+    else
+      port_.attach(std::move(*shared));
   });
 }
 
@@ -74,8 +76,10 @@ std::string Session::run() {
     state_ = table_.create(*this, config_, driver_.handle);
     idle_since_ = static_cast<uint64_t>(transport::now_ns());
     while (!stopping_) {
-      if (work_once()) idle_since_ = 0;
-      else idle();
+      if (work_once())
+        idle_since_ = 0;
+      else
+        idle();
     }
   } catch (const BadFrame& bad) {
     stop("bad message: " + bad.reason);
@@ -129,8 +133,10 @@ void Session::idle() {
   if (idle_since_ == 0) idle_since_ = now;
   if (should_spin() && now - idle_since_ < static_cast<uint64_t>(transport::spin_budget_ns())) {
     // Gives way to the threads that do the work we are waiting for, where cores are few.
-    if (copies_ || streams_.is_waited_for()) sched_yield();
-    else transport::relax();
+    if (copies_ || streams_.is_waited_for())
+      sched_yield();
+    else
+      transport::relax();
     return;
   }
   sleep();
@@ -203,24 +209,27 @@ bool Session::resume_ready() {
 }
 
 void Session::resume(Held* held) {
-  if (start(held->header, held->payload, held->keys, held)) board_.release(held);
-  else if (!held->started) stalled_.push_back(held);
+  if (start(held->header, held->payload, held->keys, held))
+    board_.release(held);
+  else if (!held->started)
+    stalled_.push_back(held);
 }
 
 bool Session::start(const wire::FrameHeader& header, std::span<const std::byte> payload, const Keys& keys, Held* held) {
   if ((header.flags & wire::kHasBulk) && !is_control(header) && !attachments_.contains(header.bulk)) return false;
   CUresult status = use_context(header.context);
   if (status != CUDA_SUCCESS) {
-    if (is_control(header)) fail_copy(header, status);
-    else finish(header, status);
+    if (is_control(header))
+      fail_copy(header, status);
+    else
+      finish(header, status);
     return true;
   }
   if (is_control(header)) return start_copy(header, payload, held);
   return start_row(row_of(header), header, payload, keys, held);
 }
 
-bool Session::start_row(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload, const Keys& keys,
-                        Held* held) {
+bool Session::start_row(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload, const Keys& keys, Held* held) {
   switch (row.call_class) {
     case CallClass::kBlocking:
       return held ? start_blocking(row, held) : false;
@@ -346,11 +355,10 @@ CUresult Session::enqueue_callback(CUstream stream, uint64_t callback, bool with
     delete call;
   };
   static auto run_call = run;
-  CUresult status =
-      with_status
-          ? driver_.stream_add_callback(
-                stream, [](CUstream, CUresult state, void* data) { run_call(static_cast<HostCall*>(data), state); }, call, 0)
-          : driver_.launch_host_func(stream, [](void* data) { run_call(static_cast<HostCall*>(data), CUDA_SUCCESS); }, call);
+  CUresult status = with_status
+                        ? driver_.stream_add_callback(
+                              stream, [](CUstream, CUresult state, void* data) { run_call(static_cast<HostCall*>(data), state); }, call, 0)
+                        : driver_.launch_host_func(stream, [](void* data) { run_call(static_cast<HostCall*>(data), CUDA_SUCCESS); }, call);
   if (status != CUDA_SUCCESS) delete call;
   return status;
 }

@@ -142,8 +142,8 @@ class Session final : public Executor {
   std::unordered_set<uint32_t> discarded_;  // transfers of copies that have failed
   std::unordered_map<uint32_t, std::vector<std::byte>> attachments_;
   std::vector<Answer> answers_;  // not yet numbered
-  uint64_t out_completed_ = 0;  // transfers to the client whose last byte is in line on the bulk connection
-  uint64_t copies_ = 0;         // bulk copies under way
+  uint64_t out_completed_ = 0;   // transfers to the client whose last byte is in line on the bulk connection
+  uint64_t copies_ = 0;          // bulk copies under way
   bool staging_registered_ = false;
   std::list<EventWait> event_waits_;
   ReplyBuffer reply_;

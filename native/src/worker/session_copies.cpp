@@ -15,9 +15,12 @@ wire::CopyPayload Session::copy_of(const wire::FrameHeader& header, std::span<co
   auto copy = in.get<wire::CopyPayload>();
   bool in_frame = copy.bulk == 0;
   bool ok = in.ok() && copy.size > 0 && copy.wait <= wire::kHoldAll && copy.device + copy.size > copy.device;
-  if (header.row == wire::kCopyIn) ok = ok && copy.bulk == header.bulk && (!in_frame || in.left() >= copy.size);
-  else if (header.row == wire::kCopyOut) ok = ok && header.bulk == 0 && (!in_frame || copy.size <= wire::kMaxChunk / 2);
-  else throw BadFrame{"an unknown control frame " + std::to_string(header.row)};
+  if (header.row == wire::kCopyIn)
+    ok = ok && copy.bulk == header.bulk && (!in_frame || in.left() >= copy.size);
+  else if (header.row == wire::kCopyOut)
+    ok = ok && header.bulk == 0 && (!in_frame || copy.size <= wire::kMaxChunk / 2);
+  else
+    throw BadFrame{"an unknown control frame " + std::to_string(header.row)};
   if (!ok) throw BadFrame{"a copy that does not add up"};
   return copy;
 }

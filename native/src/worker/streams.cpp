@@ -174,8 +174,10 @@ std::unique_ptr<Marker> Streams::new_marker(CUcontext context) {
 }
 
 void Streams::recycle(std::unique_ptr<Marker> marker) {
-  if (marker->lent) lent_.push_back(std::move(marker));
-  else spare_[marker->context].push_back(std::move(marker));
+  if (marker->lent)
+    lent_.push_back(std::move(marker));
+  else
+    spare_[marker->context].push_back(std::move(marker));
 }
 
 }  // namespace bitfusion::worker

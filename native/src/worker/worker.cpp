@@ -29,8 +29,8 @@ struct bitfusion_worker {
 
 BITFUSION_EXPORT bitfusion_worker* bitfusion_worker_create(const bitfusion_worker_config* config, char* error, size_t error_size) try {
   auto worker = std::make_unique<bitfusion_worker>();
-  worker->config = {config->session, config->cuda_library, config->cache, {config->gpus, config->gpus + config->gpu_count},
-                    config->memory_bytes};
+  worker->config = {
+      config->session, config->cuda_library, config->cache, {config->gpus, config->gpus + config->gpu_count}, config->memory_bytes};
   std::memcpy(worker->key.data(), config->key, worker->key.size());
   worker->tls = config->tls != 0;
   worker->session = std::make_unique<Session>(worker->config, bitfusion::worker::cuda_handlers(), config->budget);
@@ -43,8 +43,8 @@ BITFUSION_EXPORT bitfusion_worker* bitfusion_worker_create(const bitfusion_worke
 BITFUSION_EXPORT int bitfusion_worker_attach(bitfusion_worker* worker, int fd, int bulk, char* error, size_t error_size) {
   auto channel = std::make_unique<Channel>();
   channel->adopt(fd);
-  if (worker->tls && !channel->start_tls(TlsRole::kServer, worker->config.session.c_str(), worker->key.data(), kHandshakeDeadlineMs, error,
-                                         error_size))
+  if (worker->tls &&
+      !channel->start_tls(TlsRole::kServer, worker->config.session.c_str(), worker->key.data(), kHandshakeDeadlineMs, error, error_size))
     return 1;
   worker->session->attach(std::move(channel), bulk != 0);
   return 0;

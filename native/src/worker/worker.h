@@ -10,13 +10,13 @@ extern "C" {
 typedef struct bitfusion_worker bitfusion_worker;
 
 typedef struct {
-  const char* session;      /* lease id, UUID as text */
-  const uint8_t* key;       /* 32 bytes */
+  const char* session; /* lease id, UUID as text */
+  const uint8_t* key;  /* 32 bytes */
   const char* cuda_library;
-  const char* cache;        /* directory */
-  const char* budget;       /* file shared by the workers of the session; empty: none */
-  uint64_t memory_bytes;    /* partition of each GPU; 0: all of it */
-  const char* const* gpus;  /* UUIDs */
+  const char* cache;       /* directory */
+  const char* budget;      /* file shared by the workers of the session; empty: none */
+  uint64_t memory_bytes;   /* partition of each GPU; 0: all of it */
+  const char* const* gpus; /* UUIDs */
   uint32_t gpu_count;
   int tls;
 } bitfusion_worker_config;

@@ -125,6 +125,7 @@ def built(name: str) -> Path:
 
 @pytest.fixture
 def dispatcher(tmp_path: Path) -> Iterator[Dispatcher]:
+    """A dispatcher of its own, whose workers serve made-up calls."""
     port = free_port()
     environment = {
         **os.environ,
