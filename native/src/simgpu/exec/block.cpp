@@ -23,7 +23,7 @@ void run_fiber(void* argument) {
   block->end_thread(fiber);
 }
 
-void Block::begin(Grid* grid, const BlockContext& context, StackSlab* stacks, size_t first_stack, size_t stack_bytes) {
+void Block::begin(Grid* grid, const BlockContext& context, StackSlab* stacks, size_t first_stack) {
   grid_ = grid;
   context_ = context;
   // In loop mode a single fiber runs all threads one after the other.
@@ -34,7 +34,8 @@ void Block::begin(Grid* grid, const BlockContext& context, StackSlab* stacks, si
   for (uint32_t i = 0; i < living_; ++i) {
     Fiber* fiber = &fibers_[i];
     fiber->context.stack_low = reinterpret_cast<uint64_t>(stacks->low(first_stack + i));
-    fiber->context.stack_high = fiber->context.stack_low + stack_bytes;
+    // The slab may keep larger stacks of an earlier kernel.
+    fiber->context.stack_high = reinterpret_cast<uint64_t>(stacks->low(first_stack + i + 1));
     begin_fiber(fiber, i, stacks, first_stack + i);
   }
 }

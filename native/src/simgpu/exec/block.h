@@ -59,7 +59,7 @@ struct Barrier {
 class Block {
  public:
   // `threads` fibers on stacks first_stack…; shared memory is the caller's.
-  void begin(Grid* grid, const BlockContext& context, StackSlab* stacks, size_t first_stack, size_t stack_bytes);
+  void begin(Grid* grid, const BlockContext& context, StackSlab* stacks, size_t first_stack);
 
   // Runs every warp once until nothing can go on without another sweep. True while threads are alive.
   bool sweep(void** scheduler);

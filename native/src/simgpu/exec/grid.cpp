@@ -59,7 +59,7 @@ bool Grid::begin_block(Runner* runner, size_t slot, uint64_t index) {
   block.block_index[2] = static_cast<uint32_t>(index / (uint64_t{launch_.grid[0]} * launch_.grid[1]));
   block.shared_bytes = context_.total_shared_bytes;
   block.multiprocessor = static_cast<uint32_t>(index % context_.multiprocessors);
-  runner->blocks[slot].begin(this, block, &runner->stacks, slot * stacks, stack_bytes_);
+  runner->blocks[slot].begin(this, block, &runner->stacks, slot * stacks);
   return true;
 }
 
