@@ -41,6 +41,8 @@ def _configure() -> None:
         "CMAKE_TOOLCHAIN_FILE": ROOT / "native" / "cmake" / "zig.cmake",
         "BITFUSION_CUDA_INCLUDE": cuda_toolkit() / "include",
         "BITFUSION_PYTHON": PYTHON,
+        # CMake's own probes link nothing, so that zig builds its C++ library beside ours and not before.
+        "CMAKE_TRY_COMPILE_TARGET_TYPE": "STATIC_LIBRARY",
     }
     _run([*command, *(f"-D{name}={value}" for name, value in definitions.items())])
 
