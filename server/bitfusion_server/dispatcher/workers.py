@@ -17,8 +17,8 @@ import structlog
 _log = structlog.get_logger(__name__)
 
 _READY_WITHIN_S = 30.0
-_STOP_GRACE_S = 0.8
-_TERM_GRACE_S = 0.8
+_STOP_GRACE_S = 1.2
+_TERM_GRACE_S = 0.6
 _LONGEST_MESSAGE = 64 * 1024
 
 

@@ -17,7 +17,7 @@ from bitfusion_server.worker.native import NativeWorker, WorkerError
 _LONGEST_MESSAGE = 64 * 1024
 _STATS_EVERY_S = 1.0
 # A driver call that does not return must not keep the process alive.
-_LAST_GRACE_S = 1.5
+_LAST_GRACE_S = 1.0
 
 
 class Worker:
