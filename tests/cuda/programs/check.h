@@ -9,21 +9,21 @@
 #include <cstdlib>
 #include <vector>
 
-#define CHECK(call)                                                                                    \
-  do {                                                                                                 \
-    cudaError_t status_ = (call);                                                                      \
-    if (status_ != cudaSuccess) {                                                                      \
+#define CHECK(call)                                                                                  \
+  do {                                                                                               \
+    cudaError_t status_ = (call);                                                                    \
+    if (status_ != cudaSuccess) {                                                                    \
       std::printf("FAILED %s:%d: %s: %s\n", __FILE__, __LINE__, #call, cudaGetErrorString(status_)); \
-      std::exit(1);                                                                                    \
-    }                                                                                                  \
+      std::exit(1);                                                                                  \
+    }                                                                                                \
   } while (0)
 
-#define REQUIRE(condition)                                                  \
-  do {                                                                      \
-    if (!(condition)) {                                                     \
+#define REQUIRE(condition)                                               \
+  do {                                                                   \
+    if (!(condition)) {                                                  \
       std::printf("FAILED %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      std::exit(1);                                                         \
-    }                                                                       \
+      std::exit(1);                                                      \
+    }                                                                    \
   } while (0)
 
 // Memory of the GPU that is freed with its owner.

@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#define REQUIRE(condition)                                                  \
-  do {                                                                      \
-    if (!(condition)) {                                                     \
+#define REQUIRE(condition)                                               \
+  do {                                                                   \
+    if (!(condition)) {                                                  \
       std::printf("FAILED %s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      std::exit(1);                                                         \
-    }                                                                       \
+      std::exit(1);                                                      \
+    }                                                                    \
   } while (0)
 #define CHECK(call) REQUIRE((call) == CUDA_SUCCESS)
 #define CHECK_NVRTC(call) REQUIRE((call) == NVRTC_SUCCESS)
