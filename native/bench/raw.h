@@ -9,7 +9,7 @@ struct PingPong {
 
 // Round trips of 32 bytes over TCP on loopback, both ends spinning.
 PingPong raw_ping_pong();
-// One TCP stream on loopback from a buffer of `bytes` into another, GB/s.
+// One TCP stream on loopback, GB/s.
 double raw_bandwidth();
 // AES-256-GCM and AES-128-GCM sealing in 16 KiB records on one core, GB/s.
 double aes_gcm_rate(int key_bits);
