@@ -6,10 +6,13 @@ The wheels have no nvcc of CUDA 12, so the programs for 12.x are compiled by the
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shlex
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,17 +47,28 @@ def program(source: Path, cuda: Toolkit, runtime: str) -> Path:
     """The executable of one source, built unless it is there already; `runtime` is `static` or `shared`."""
     compiled = _object(source, cuda)
     executable = compiled.with_suffix(f".{runtime}")
-    if not executable.exists():
-        _nvcc([f"-cudart={runtime}", str(compiled), *_link_options(source, cuda)], executable)
+    with _building(compiled):
+        if not executable.exists():
+            _nvcc([f"-cudart={runtime}", str(compiled), *_link_options(source, cuda)], executable)
     return executable
 
 
 def _object(source: Path, cuda: Toolkit) -> Path:
     options = [f"-arch={ARCHITECTURE}", "-Xcompiler=-O2", f"-I{OVERLAY}", *(f"-I{folder}" for folder in cuda.includes), "-c", str(source)]
     compiled = OUTPUT / cuda.name / f"{source.stem}-{_digest(source, options)}.o"
-    if not compiled.exists():
-        _nvcc(options, compiled)
+    with _building(compiled):
+        if not compiled.exists():
+            _nvcc(options, compiled)
     return compiled
+
+
+@contextmanager
+def _building(output: Path) -> Iterator[None]:
+    """Others who want the same file wait for it."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _digest(source: Path, options: list[str]) -> str:
@@ -84,15 +98,14 @@ def _library_names(cuda: Toolkit) -> Path:
     found = {path.name.split(".so")[0]: path for library in cuda.libraries for path in library.glob(f"lib*.so.{cuda.major}")}
     for name, path in {**found, "libcuda": LIB / "simgpu" / "libcuda.so.1"}.items():
         link = folder / f"{name}.so"
-        if not link.is_symlink():
+        with suppress(FileExistsError):
             link.symlink_to(path)
     return folder
 
 
 def _nvcc(options: list[str], output: Path) -> None:
-    """Run nvcc; the result appears whole or not at all, whoever else builds it at the same time."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = output.with_name(f".{os.getpid()}-{output.name}")
+    """Run nvcc; the result appears whole or not at all."""
+    unfinished = output.with_name(f".{output.name}")
     host = ROOT / "native" / "cmake" / "zig" / "c++"
     command = [str(cuda_toolkit() / "bin" / "nvcc"), f"-ccbin={host}", "--allow-unsupported-compiler", *options, "-o", str(unfinished)]
     done = subprocess.run(command, check=False, env={**os.environ, "BITFUSION_PYTHON": str(PYTHON)}, capture_output=True, text=True)
