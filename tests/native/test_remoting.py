@@ -104,6 +104,139 @@ def test_partition_confines_every_way_of_allocating(remote: Rig, gpu: str) -> No
     assert [int(word) for word in done.stdout.split()] == [0, 2, 2, 0, 56 * MIB, 256 * MIB]
 
 
+BEGIN = """
+import ctypes
+from ctypes import byref
+cuda = ctypes.CDLL("libcuda.so.1")
+context, free, total = ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_size_t()
+def begin():
+    assert cuda.cuInit(0) == 0 and cuda.cuDevicePrimaryCtxRetain(byref(context), 0) == 0 and cuda.cuCtxSetCurrent(context) == 0
+def free_mib():
+    assert cuda.cuMemGetInfo_v2(byref(free), byref(total)) == 0
+    return free.value >> 20
+def allocate(mib, call=cuda.cuMemAlloc_v2, *stream):
+    pointer = ctypes.c_ulonglong()
+    return call(byref(pointer), ctypes.c_size_t(mib << 20), *stream), pointer
+begin()
+"""
+
+
+def answers(remote: Rig, gpu: str, steps: str, memory_mib: int = 256) -> list[int]:
+    """The numbers that a program prints in a partition."""
+    done = run([sys.executable, "-c", BEGIN + steps], remote.remoted(remote.admit([gpu], memory_mib=memory_mib)))
+    return [int(word) for word in done.stdout.split()]
+
+
+POOL = """
+pool = ctypes.c_void_p()
+assert cuda.cuDeviceGetDefaultMemPool(byref(pool), 0) == 0
+assert cuda.cuMemPoolSetAttribute(pool, 4, byref(ctypes.c_ulonglong(2**63))) == 0  # keeps all that is freed
+_, block = allocate(100, cuda.cuMemAllocAsync, None)
+cuda.cuMemFreeAsync(block, None)
+cuda.cuCtxSynchronize()
+kept = free_mib()
+again, _ = allocate(100, cuda.cuMemAllocAsync, None)
+reused = free_mib()
+cuda.cuMemFreeAsync(_, None)
+cuda.cuCtxSynchronize()
+cuda.cuMemPoolTrimTo(pool, ctypes.c_size_t(0))
+trimmed = free_mib()
+_, block = allocate(200, cuda.cuMemAllocAsync, None)
+cuda.cuMemFreeAsync(block, None)
+makes_way, _ = allocate(250)
+print(kept, again, reused, trimmed, makes_way, allocate(10, cuda.cuMemAllocAsync, None)[0])
+"""
+
+
+def test_memory_that_a_pool_keeps_counts_until_it_is_needed(remote: Rig, gpu: str) -> None:
+    """What was freed stays in the partition's account while the pool keeps it, is used again, and makes way for others."""
+    assert answers(remote, gpu, POOL) == [156, 0, 156, 256, 0, 2]
+
+
+OWN_POOL = """
+class Properties(ctypes.Structure):
+    _fields_ = [("kind", ctypes.c_int * 4), ("security", ctypes.c_void_p), ("max_size", ctypes.c_size_t), ("rest", ctypes.c_ubyte * 56)]
+pool, block = ctypes.c_void_p(), ctypes.c_ulonglong()
+made = cuda.cuMemPoolCreate(byref(pool), byref(Properties((1, 0, 1, 0))))
+code = cuda.cuMemAllocFromPoolAsync(byref(block), ctypes.c_size_t(100 << 20), pool, None)
+cuda.cuMemPoolDestroy(pool)
+in_use = free_mib()
+cuda.cuMemFreeAsync(block, None)
+cuda.cuCtxSynchronize()
+print(made, code, in_use, free_mib())
+"""
+
+
+def test_memory_of_a_destroyed_pool_counts_until_it_is_freed(remote: Rig, gpu: str) -> None:
+    """A pool's end leaves what the application still uses."""
+    assert answers(remote, gpu, OWN_POOL) == [0, 0, 156, 256]
+
+
+VARIABLES = """
+def image(mib):
+    text = ".version 7.0\\n.target sm_75\\n.address_size 64\\n.visible .global .align 4 .b8 block[%d];\\n.visible .entry none() { ret; }"
+    return ctypes.c_char_p((text % (mib << 20)).encode())
+module, library = ctypes.c_void_p(), ctypes.c_void_p()
+first = cuda.cuModuleLoadData(byref(module), image(100))
+loaded = free_mib()
+second = cuda.cuModuleLoadData(byref(ctypes.c_void_p()), image(200))
+refused = free_mib()
+cuda.cuModuleUnload(module)
+unloaded = free_mib()
+third = cuda.cuLibraryLoadData(byref(library), image(200), None, None, 0, None, None, 0)
+in_library = free_mib()
+print(first, loaded, second, refused, unloaded, third, in_library)
+"""
+
+
+def test_variables_of_modules_count(remote: Rig, gpu: str) -> None:
+    """A module whose variables do not fit is out of memory and leaves nothing behind."""
+    assert answers(remote, gpu, VARIABLES) == [0, 156, 2, 156, 256, 0, 56]
+
+
+LIMITS = """
+heap, printf = 2, 1
+before = free_mib()
+codes = [cuda.cuCtxSetLimit(heap, ctypes.c_size_t(100 << 20)), cuda.cuCtxSetLimit(printf, ctypes.c_size_t(250 << 20))]
+raised = free_mib()
+codes.append(cuda.cuCtxSetLimit(0, ctypes.c_size_t(1 << 30)))  # a gigabyte of stack for each thread
+codes.append(cuda.cuCtxSetLimit(heap, ctypes.c_size_t(8 << 20)))
+print(*codes, before, int(156 <= raised < 168), free_mib())
+"""
+
+
+def test_limits_of_contexts_count(remote: Rig, gpu: str) -> None:
+    """Heap, printf buffer and stacks are taken from the partition beyond what a context begins with."""
+    assert answers(remote, gpu, LIMITS) == [0, 2, 2, 0, 256, 1, 256]
+
+
+RESET = """
+allocate(200)
+cuda.cuDevicePrimaryCtxReset_v2(0)
+begin()
+print(free_mib(), allocate(200)[0])
+"""
+
+
+def test_memory_of_a_context_goes_with_it(remote: Rig, gpu: str) -> None:
+    """After a reset the whole partition is free again."""
+    assert answers(remote, gpu, RESET) == [256, 0]
+
+
+CAPTURE = """
+stream, graph = ctypes.c_void_p(), ctypes.c_void_p()
+assert cuda.cuStreamCreate(byref(stream), 1) == 0 and cuda.cuStreamBeginCapture_v2(stream, 2) == 0
+code, _ = allocate(10, cuda.cuMemAllocAsync, stream)
+cuda.cuStreamEndCapture(stream, byref(graph))
+print(code, free_mib())
+"""
+
+
+def test_graphs_get_no_memory_in_a_partition(remote: Rig, gpu: str) -> None:
+    """An allocation under capture is refused: what a graph takes at its launches could not be held to the partition."""
+    assert answers(remote, gpu, CAPTURE) == [900, 256]
+
+
 def test_without_allocation_there_is_no_device() -> None:
     """Without a lease cuInit says that there is no device, in one line if warnings are wanted."""
     environment = {**os.environ, "LD_LIBRARY_PATH": str(LIB / "client"), "BITFUSION_LOG": "warn"}

@@ -52,7 +52,16 @@ ROWS = (
         via="cuMemAllocFromPoolAsync",
         per_thread="ptsz@11020",
     ),
-    call("cuMemPoolTrimTo", 11020, ASYNC, handle("pool", POOL), value("minBytesToKeep", "size_t"), scope=Scope.INIT, run=Run.BLOCKING),
+    call(
+        "cuMemPoolTrimTo",
+        11020,
+        ASYNC,
+        handle("pool", POOL),
+        value("minBytesToKeep", "size_t"),
+        scope=Scope.INIT,
+        hand=Hand.WORKER,
+        run=Run.BLOCKING,
+    ),
     call(
         "cuMemPoolSetAttribute",
         11020,
@@ -91,8 +100,8 @@ ROWS = (
         struct_in("location", "CUmemLocation", ctype="CUmemLocation *"),
         scope=Scope.INIT,
     ),
-    call("cuMemPoolCreate", 11020, SYNC, mint("pool", POOL), struct_in("poolProps", "CUmemPoolProps"), scope=Scope.INIT, hand=Hand.CLIENT),
-    call("cuMemPoolDestroy", 11020, ASYNC, drop("pool", POOL), scope=Scope.INIT, run=Run.BLOCKING),
+    call("cuMemPoolCreate", 11020, SYNC, mint("pool", POOL), struct_in("poolProps", "CUmemPoolProps"), scope=Scope.INIT, hand=Hand.BOTH),
+    call("cuMemPoolDestroy", 11020, ASYNC, drop("pool", POOL), scope=Scope.INIT, hand=Hand.WORKER, run=Run.BLOCKING),
     refused(
         "cuMemGetDefaultMemPool",
         13000,

@@ -2,9 +2,9 @@
 
 namespace bitfusion::worker {
 
-void Accounts::add(uint64_t address, uint64_t size, uint32_t device) {
+void Accounts::add(uint64_t address, uint64_t size, uint32_t device, uint64_t context) {
   std::lock_guard lock(mutex_);
-  ranges_[address] = {size, device};
+  ranges_[address] = {size, device, context};
 }
 
 bool Accounts::remove(uint64_t address) {
@@ -14,6 +14,15 @@ bool Accounts::remove(uint64_t address) {
   budget_.release(at->second.device, at->second.size);
   ranges_.erase(at);
   return true;
+}
+
+void Accounts::forget(uint64_t context) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(ranges_, [&](const auto& entry) {
+    if (entry.second.context != context) return false;
+    budget_.release(entry.second.device, entry.second.size);
+    return true;
+  });
 }
 
 void Accounts::add_named(uint64_t name, uint64_t size, uint32_t device) {

@@ -18,10 +18,12 @@ class Accounts {
   bool reserve(uint32_t device, uint64_t size) { return budget_.reserve(device, size); }
   void give_back(uint32_t device, uint64_t size) { budget_.release(device, size); }
 
-  // A range that has been allocated from what was reserved.
-  void add(uint64_t address, uint64_t size, uint32_t device);
+  // A range of a context that has been allocated from what was reserved.
+  void add(uint64_t address, uint64_t size, uint32_t device, uint64_t context);
   // Forgets the range that begins there and gives its memory back; false: none does.
   bool remove(uint64_t address);
+  // The context has gone, and its ranges with it.
+  void forget(uint64_t context);
 
   // Memory that has a name instead of an address (cuMemCreate). It is given back when it has been released and is mapped nowhere.
   void add_named(uint64_t name, uint64_t size, uint32_t device);
@@ -33,6 +35,7 @@ class Accounts {
   struct Holding {
     uint64_t size;
     uint32_t device;
+    uint64_t context = 0;
     uint32_t maps = 0;
     bool released = false;
   };

@@ -76,6 +76,33 @@ CUresult load_image(State& state, bool as_library, const void* image, Options& o
   return state.cuda.cuLibraryLoadData(&set->library, image, options.keys(), options.values(), options.count(), nullptr, nullptr, 0);
 }
 
+CUresult unload(State& state, const CodeSet& set) {
+  const CUresult status = set.library ? state.cuda.cuLibraryUnload(set.library) : state.cuda.cuModuleUnload(set.module);
+  state.accounts.give_back(set.device, set.bytes);
+  return status;
+}
+
+// The driver does not say what variables take; the process's own figure does. A library's come into being with its module in the
+// context.
+CUresult load_within_partition(Call& call, bool as_library, const void* image, Options& options, CodeSet* set) {
+  State& state = state_of(call);
+  if (!state.executor.budget().limit()) return load_image(state, as_library, image, options, set);
+  set->device = state.device_of(call.header);
+  set->context = call.header.context;
+  const uint64_t before = state.unaccounted(set->device);
+  if (CUresult error = load_image(state, as_library, image, options, set)) return error;
+  CUmodule module;
+  if (as_library && call.header.context) state.cuda.cuLibraryGetModule(&module, set->library);  // what fails fails again at the first use
+  const uint64_t after = state.unaccounted(set->device);
+  const uint64_t bytes = after - std::min(before, after);
+  if (state.reserve(set->device, bytes)) {
+    set->bytes = bytes;
+    return CUDA_SUCCESS;
+  }
+  unload(state, *set);
+  return CUDA_ERROR_OUT_OF_MEMORY;
+}
+
 // Parameter layout; false: the driver is too old to say.
 bool read_layout(State& state, Function* function, std::vector<uint32_t>* sizes) {
   const auto info = [&](size_t i, size_t* offset, size_t* size) {
@@ -183,7 +210,7 @@ CUresult ModuleLoad(Call& call, uint64_t name, LoadRequest request, wire::Bytes 
   }
   cached.resize(cached.size() + 1);  // PTX is text; whatever it is, it must end
   CodeSet set;
-  const CUresult status = load_image(state, request.as_library, cached.data(), options, &set);
+  const CUresult status = load_within_partition(call, request.as_library, cached.data(), options, &set);
   put_outcome(call, LoadOutcome::kLoaded, options);
   if (status != CUDA_SUCCESS) return status;
   put_kernels(call, name, &set);
@@ -197,7 +224,7 @@ CUresult ModuleUnload(Call& call, uint64_t name) {
   if (!set) return CUDA_ERROR_INVALID_HANDLE;
   const CodeSet gone = *set;
   state.remove_code_set(name);
-  return gone.library ? state.cuda.cuLibraryUnload(gone.library) : state.cuda.cuModuleUnload(gone.module);
+  return unload(state, gone);
 }
 
 CUresult ModuleGlobal(Call& call, uint64_t name, const std::string& variable, uint64_t* address, uint64_t* size) {

@@ -10,13 +10,18 @@ namespace {
 template <typename Allocate>
 CUresult allocate(Call& call, uint32_t device, size_t size, CUdeviceptr* address, Allocate make) {
   State& state = state_of(call);
-  if (!state.accounts.reserve(device, size)) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (!state.reserve(device, size)) return CUDA_ERROR_OUT_OF_MEMORY;
   const CUresult status = make();
   if (status == CUDA_SUCCESS)
-    state.accounts.add(*address, size, device);
+    state.accounts.add(*address, size, device, call.header.context);
   else
     state.accounts.give_back(device, size);
   return status;
+}
+
+bool is_capturing(State& state, CUstream stream) {
+  CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
+  return state.cuda.cuStreamIsCapturing(stream, &status) == CUDA_SUCCESS && status == CU_STREAM_CAPTURE_STATUS_ACTIVE;
 }
 
 }  // namespace
@@ -29,7 +34,7 @@ CUresult cuMemAlloc_v2(Call& call, CUdeviceptr* out, size_t size) {
 CUresult cuMemFree_v2(Call& call, CUdeviceptr address) {
   State& state = state_of(call);
   const CUresult status = state.cuda.cuMemFree_v2(address);
-  if (status == CUDA_SUCCESS) state.accounts.remove(address);
+  if (status == CUDA_SUCCESS && !state.accounts.remove(address)) state.pools.remove(address);
   return status;
 }
 
@@ -38,6 +43,7 @@ CUresult cuMemGetInfo_v2(Call& call, size_t* free, size_t* total) {
   if (CUresult error = state.cuda.cuMemGetInfo_v2(free, total)) return error;
   const Budget& budget = state.executor.budget();
   if (!budget.limit()) return CUDA_SUCCESS;
+  state.pools.settle();
   *total = std::min<size_t>(*total, budget.limit());
   const uint64_t used = std::min<uint64_t>(budget.used(state.device_of(call.header)), *total);
   *free = std::min<size_t>(*free, *total - used);
@@ -46,14 +52,51 @@ CUresult cuMemGetInfo_v2(Call& call, size_t* free, size_t* total) {
 
 CUresult cuMemAllocFromPoolAsync(Call& call, CUdeviceptr* out, size_t size, CUmemoryPool pool, CUstream stream) {
   State& state = state_of(call);
-  return allocate(call, state.device_of(call.header), size, out,
-                  [&] { return state.cuda.cuMemAllocFromPoolAsync(out, size, pool, stream); });
+  if (!state.cuda.cuMemAllocFromPoolAsync) return CUDA_ERROR_NOT_SUPPORTED;
+  // Memory of a graph is allocated when it is launched, as often as it likes: no partition could hold it.
+  if (state.executor.budget().limit() && is_capturing(state, stream)) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+  return state.pools.allocate(
+      pool, state.device_of(call.header), out, size,
+      [&](CUdeviceptr* made) { return state.cuda.cuMemAllocFromPoolAsync(made, size, pool, stream); },
+      [&](CUdeviceptr unwanted) { state.cuda.cuMemFreeAsync(unwanted, stream); });
+}
+
+CUresult cuMemPoolCreate(Call& call, uint64_t name, const CUmemPoolProps* properties) {
+  State& state = state_of(call);
+  if (!state.cuda.cuMemPoolCreate) return CUDA_ERROR_NOT_SUPPORTED;
+  if (!properties || properties->location.type != CU_MEM_LOCATION_TYPE_DEVICE || properties->handleTypes) return CUDA_ERROR_INVALID_VALUE;
+  CUmemPoolProps plain = *properties;
+  plain.win32SecurityAttributes = nullptr;
+  CUmemoryPool pool = nullptr;
+  if (CUresult error = state.cuda.cuMemPoolCreate(&pool, &plain)) return error;
+  state.objects.add(name, Handle::kPool, pool);
+  state.pools.open(pool, static_cast<uint32_t>(plain.location.id));
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolDestroy(Call& call, uint64_t name) {
+  State& state = state_of(call);
+  CUmemoryPool pool;
+  if (!state.objects.find(name, Handle::kPool, &pool)) return CUDA_ERROR_INVALID_VALUE;
+  const CUresult status = state.cuda.cuMemPoolDestroy(pool);
+  if (status != CUDA_SUCCESS) return status;
+  state.objects.remove(name, Handle::kPool);
+  state.pools.close(pool);
+  return CUDA_SUCCESS;
+}
+
+CUresult cuMemPoolTrimTo(Call& call, CUmemoryPool pool, size_t keep) {
+  State& state = state_of(call);
+  if (!state.cuda.cuMemPoolTrimTo) return CUDA_ERROR_NOT_SUPPORTED;
+  const CUresult status = state.cuda.cuMemPoolTrimTo(pool, keep);
+  state.pools.settle();
+  return status;
 }
 
 CUresult cuMemFreeAsync(Call& call, CUdeviceptr address, CUstream stream) {
   State& state = state_of(call);
   const CUresult status = state.cuda.cuMemFreeAsync(address, stream);
-  if (status == CUDA_SUCCESS) state.accounts.remove(address);
+  if (status == CUDA_SUCCESS && !state.pools.remove(address)) state.accounts.remove(address);
   return status;
 }
 
@@ -63,7 +106,7 @@ CUresult cuMemCreate(Call& call, uint64_t name, size_t size, const CUmemAllocati
     return CUDA_ERROR_INVALID_VALUE;
   const auto device = static_cast<uint32_t>(property->location.id);
   if (device >= Budget::kMaxGpus) return CUDA_ERROR_INVALID_DEVICE;
-  if (!state.accounts.reserve(device, size)) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (!state.reserve(device, size)) return CUDA_ERROR_OUT_OF_MEMORY;
   CUmemAllocationProp plain = *property;
   plain.win32HandleMetaData = nullptr;
   CUmemGenericAllocationHandle memory = 0;
@@ -124,7 +167,9 @@ CUresult PoolDefault(Call& call, uint64_t name, int device) {
   if (!state.cuda.cuDeviceGetDefaultMemPool) return CUDA_ERROR_NOT_SUPPORTED;
   CUmemoryPool pool = nullptr;
   const CUresult status = state.cuda.cuDeviceGetDefaultMemPool(&pool, device);
-  if (status == CUDA_SUCCESS) state.objects.add(name, Handle::kPool, pool);
+  if (status != CUDA_SUCCESS) return status;
+  state.objects.add(name, Handle::kPool, pool);
+  state.pools.open(pool, static_cast<uint32_t>(device));
   return status;
 }
 

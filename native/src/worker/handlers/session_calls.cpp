@@ -67,7 +67,9 @@ CUresult ContextRelease(Call& call, uint64_t name, int device, int reset) {
   if (reset) {
     if (CUresult error = state.cuda.cuDevicePrimaryCtxReset_v2(device)) return error;
   }
-  return state.cuda.cuDevicePrimaryCtxRelease_v2(device);
+  const CUresult status = state.cuda.cuDevicePrimaryCtxRelease_v2(device);
+  state.pools.settle();
+  return reset && status == CUDA_ERROR_INVALID_CONTEXT ? CUDA_SUCCESS : status;  // a driver may end the references with the reset
 }
 
 CUresult ContextCreate(Call& call, uint64_t name, unsigned flags, int device) {
@@ -92,16 +94,9 @@ CUresult ContextDestroy(Call& call, uint64_t name) {
   return status;
 }
 
-// Stacks, heap and printf buffer are device memory too, but the driver says neither when nor how much it takes for them: a limit may not
-// exceed what is left of the partition.
 CUresult cuCtxSetLimit(Call& call, CUlimit limit, size_t value) {
   State& state = state_of(call);
-  const Budget& budget = state.executor.budget();
-  const bool is_memory = limit == CU_LIMIT_MALLOC_HEAP_SIZE || limit == CU_LIMIT_PRINTF_FIFO_SIZE;
-  if (is_memory && budget.limit() && value > budget.limit() - std::min(budget.limit(), budget.used(state.device_of(call.header)))) {
-    return CUDA_ERROR_OUT_OF_MEMORY;
-  }
-  return state.cuda.cuCtxSetLimit(limit, value);
+  return state.limits.set(call.header.context, state.device_of(call.header), limit, value);
 }
 
 CUresult NvmlAsk(Call& call, wire::Bytes questions) {

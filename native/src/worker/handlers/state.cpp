@@ -1,7 +1,9 @@
 #include "worker/handlers/state.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
+#include <utility>
 
 #include "bitfusion/env.h"
 
@@ -33,6 +35,8 @@ State::State(Executor& executor_, const SessionConfig& config_, void* driver)
     : executor(executor_),
       config(config_),
       accounts(executor_.budget()),
+      pools(cuda, executor_.budget()),
+      limits(cuda, executor_.budget()),
       images(config_.cache),
       nvml(env::nvml_library(), config_.gpus, executor_.budget()) {
   load(driver, &cuda);
@@ -124,6 +128,12 @@ uint32_t State::device_of(const wire::FrameHeader& header) const {
   return at == context_devices_.end() ? 0 : static_cast<uint32_t>(at->second);
 }
 
+uint64_t State::unaccounted(uint32_t device) {
+  pools.settle();
+  const uint64_t all = nvml.used_by_this_process(device), known = executor.budget().used_here(device);
+  return all - std::min(all, known);
+}
+
 void State::note_context(uint64_t name, int device) {
   std::lock_guard lock(mutex_);
   context_devices_[name] = device;
@@ -132,6 +142,11 @@ void State::note_context(uint64_t name, int device) {
 void State::forget_context(uint64_t name) {
   std::lock_guard lock(mutex_);
   context_devices_.erase(name);
+  accounts.forget(name);
+  limits.forget(name);
+  for (auto& [set_name, set] : code_sets_) {
+    if (set.context == name) accounts.give_back(set.device, std::exchange(set.bytes, 0));
+  }
   std::erase_if(per_thread_, [name](const auto& entry) { return ((entry.first ^ name) & 0xFFFFFFF) == 0; });
 }
 

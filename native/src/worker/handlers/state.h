@@ -13,8 +13,10 @@
 #include "worker/executor.h"
 #include "worker/handlers/accounts.h"
 #include "worker/handlers/image_cache.h"
+#include "worker/handlers/limits.h"
 #include "worker/handlers/nvml/server.h"
 #include "worker/handlers/objects.h"
+#include "worker/handlers/pools.h"
 
 namespace bitfusion::worker {
 
@@ -31,6 +33,9 @@ struct Function {
 struct CodeSet {
   CUmodule module = nullptr;
   CUlibrary library = nullptr;
+  uint32_t device = 0;
+  uint64_t context = 0;  // name of the one it was loaded in
+  uint64_t bytes = 0;    // what its variables and code cost the partition
   std::vector<uint32_t> functions;
 };
 
@@ -46,6 +51,10 @@ class State {
   CodeSet* code_set(uint64_t name);
   void add_code_set(uint64_t name, CodeSet set);
   void remove_code_set(uint64_t name);
+  // Takes memory from the partition; what pools keep without need makes way.
+  bool reserve(uint32_t device, uint64_t size) { return accounts.reserve(device, size) || pools.make_room(device, size); }
+  // Memory of this process on a device, by NVML, that no account knows of: contexts, code, variables. 0 where NVML does not say.
+  uint64_t unaccounted(uint32_t device);
   // The client's ordinal of the frame's context.
   uint32_t device_of(const wire::FrameHeader& header) const;
 
@@ -54,6 +63,8 @@ class State {
   CudaDriver cuda;
   Objects objects;
   Accounts accounts;
+  Pools pools;
+  Limits limits;
   ImageCache images;
   nvml::Server nvml;
 

@@ -1,6 +1,7 @@
 #include "worker/handlers/nvml/server.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -11,6 +12,7 @@ namespace bitfusion::worker::nvml {
 namespace {
 
 constexpr uint32_t kMaxQuestions = 65536;
+constexpr size_t kMaxProcesses = 1024;
 
 // Answers one question behind its header, which is written when status and size are known.
 void answer_one(Server& server, const NvmlQuestion& question, wire::Reader key, ReplyBuffer& reply) {
@@ -44,6 +46,21 @@ void Server::answer(wire::Reader questions, ReplyBuffer& reply) {
 nvmlReturn_t Server::device(unsigned ordinal, nvmlDevice_t* device) {
   if (ordinal >= gpus_.size()) return NVML_ERROR_INVALID_ARGUMENT;
   return library_.nvmlDeviceGetHandleByUUID(gpus_[ordinal].c_str(), device);
+}
+
+uint64_t Server::used_by_this_process(unsigned ordinal) {
+  std::call_once(started_, [this] { start(); });
+  nvmlDevice_t handle;
+  if (start_status_ != NVML_SUCCESS || !library_.nvmlDeviceGetComputeRunningProcesses_v3) return 0;
+  if (device(ordinal, &handle) != NVML_SUCCESS) return 0;
+  std::vector<nvmlProcessInfo_t> processes(kMaxProcesses);
+  auto count = static_cast<unsigned>(processes.size());
+  if (library_.nvmlDeviceGetComputeRunningProcesses_v3(handle, &count, processes.data()) != NVML_SUCCESS) return 0;
+  processes.resize(std::min<size_t>(count, processes.size()));
+  const auto pid = static_cast<unsigned>(getpid());
+  const auto own = std::find_if(processes.begin(), processes.end(), [pid](const auto& process) { return process.pid == pid; });
+  constexpr auto kUnknown = static_cast<unsigned long long>(NVML_VALUE_NOT_AVAILABLE);
+  return own == processes.end() || own->usedGpuMemory == kUnknown ? 0 : own->usedGpuMemory;
 }
 
 void Server::start() {

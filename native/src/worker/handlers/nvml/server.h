@@ -24,6 +24,8 @@ class Server {
   const NvmlLibrary& library() const { return library_; }
   Budget& budget() { return budget_; }
   nvmlReturn_t device(unsigned ordinal, nvmlDevice_t* device);
+  // Bytes of the GPU that the worker's process holds, overhead included; 0 when NVML does not know (another pid namespace).
+  uint64_t used_by_this_process(unsigned ordinal);
 
  private:
   void start();
