@@ -78,6 +78,26 @@ def test_vector_add_twice(remote: Rig, gpu: str, program: Builder) -> None:
     assert round_trips == 7
 
 
+def test_kernels_print_to_the_programs_output(remote: Rig, gpu: str, program: Builder) -> None:
+    """What kernels print stands between what the program prints as it does on the driver itself, megabytes of it too."""
+    environment = remote.remoted(remote.admit([gpu]))
+    for name in ("print", "print_order"):
+        native = run([str(program(name))], remote.native()).stdout
+        assert "\nPASSED\n" in native
+        assert run([str(program(name))], environment).stdout == native
+
+
+def test_endless_printing_is_cut(remote: Rig, gpu: str, program: Builder) -> None:
+    """More than the worker keeps between two synchronisations is dropped, and said; the program ends well."""
+    command = [str(program("print_flood"))]
+    native = run(command, remote.native()).stdout
+    remoted = run(command, remote.remoted(remote.admit([gpu])))
+    kept, _, after = remoted.stdout.partition("PASSED\n")
+    assert (len(kept), after) == (64 * MIB, "")
+    assert native.startswith(kept)
+    assert f"{len(native) - len(remoted.stdout)} bytes that kernels printed were dropped" in remoted.stderr
+
+
 ALLOCATE = """
 import ctypes, sys
 cuda = ctypes.CDLL("libcuda.so.1")

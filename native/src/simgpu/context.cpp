@@ -84,10 +84,12 @@ void CallbackThread::run(const std::function<void()>& function) {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t thread;
     auto main = [](void* self) -> void* {
-      static_cast<CallbackThread*>(self)->thread_main();
+      (*static_cast<std::shared_ptr<CallbackThread>*>(self))->thread_main();
       return nullptr;
     };
-    if (pthread_create(&thread, nullptr, main, this) != 0) log_line("cannot start the thread for host functions");
+    // The thread's share keeps this alive when the context is closed or opened anew.
+    if (pthread_create(&thread, nullptr, main, new std::shared_ptr(shared_from_this())) != 0)
+      log_line("cannot start the thread for host functions");
     pthread_detach(thread);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
@@ -311,6 +313,7 @@ CUresult enqueue(Context* context, CUstream handle, Work work, Urgency urgency) 
   const uint64_t sequence = stream->submit(std::move(work), barriers_for(stream), urgency != Urgency::kQueue);
   if (urgency != Urgency::kWait) return CUDA_SUCCESS;
   stream->wait(sequence);
+  stream->context->flush_printed();
   return stream->context->sticky();
 }
 

@@ -22,7 +22,7 @@
 namespace simgpu {
 
 // Runs host functions one after the other on one thread, as the driver does.
-class CallbackThread {
+class CallbackThread : public std::enable_shared_from_this<CallbackThread> {
  public:
   // Returns when the function has run.
   void run(const std::function<void()>& function);

@@ -130,6 +130,7 @@ void run_fill(const FillWork& work) {
 // --- Host functions and values in memory ------------------------------------------------------------------------------------------------
 
 void run_host(Context* context, const HostWork& work) {
+  context->flush_printed();
   const CUresult status = context->sticky();
   if (work.callback != nullptr) {
     context->callbacks->run([&] { work.callback(work.stream, status, work.data); });

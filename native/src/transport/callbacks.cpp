@@ -1,6 +1,7 @@
 #include "transport/callbacks.h"
 
 #include <new>
+#include <utility>
 
 namespace bitfusion::transport {
 
@@ -37,8 +38,8 @@ void Callbacks::remove_locked(uint64_t number) {
   }
 }
 
-void Callbacks::arrived(const wire::CallbackPayload& payload, uint64_t landed) {
-  auto* request = new (std::nothrow) Request{payload, landed, nullptr};
+void Callbacks::arrived(const wire::CallbackPayload& payload, uint64_t landed, Printed printed) {
+  auto* request = new (std::nothrow) Request{payload, landed, std::move(printed), nullptr};
   if (!request) return;
   Guard guard(lock_);
   *last_ = request;
@@ -99,8 +100,9 @@ bool Callbacks::look_up(uint64_t number, Entry* found) {
   return false;
 }
 
-void Callbacks::run(const Request& request) {
+void Callbacks::run(Request& request) {
   host_->wait_landed(request.landed);
+  request.printed.write_out();
   Entry entry;
   if (look_up(request.payload.callback, &entry)) {
     entry.function(entry.user_data, request.payload.status);

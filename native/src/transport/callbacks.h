@@ -32,7 +32,7 @@ class Callbacks {
   uint64_t remember(HostFunction function, void* user_data, bool persistent);
   void forget(uint64_t number);
   // A request of the worker, from the thread that reads the connection.
-  void arrived(const wire::CallbackPayload& payload, uint64_t landed);
+  void arrived(const wire::CallbackPayload& payload, uint64_t landed, Printed printed);
   void fail();
 
  private:
@@ -46,6 +46,7 @@ class Callbacks {
   struct Request {
     wire::CallbackPayload payload;
     uint64_t landed;
+    Printed printed;
     Request* next;
   };
 
@@ -53,7 +54,7 @@ class Callbacks {
   void serve();
   Request* next_request();
   bool look_up(uint64_t number, Entry* found);
-  void run(const Request& request);
+  void run(Request& request);
   void remove_locked(uint64_t number);
 
   Receiver* receiver_ = nullptr;

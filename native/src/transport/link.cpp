@@ -110,6 +110,7 @@ uint32_t Frame::exchange(Reply* reply, uint16_t flags, Outgoing* attachment) {
   if (!impl.outbox.flush()) link_.lost();
   if (attachment && !impl.bulk.finish(attachment)) link_.lost();
   impl.receiver.wait(&waiter);
+  waiter.printed.write_out();
   if (!impl.bulk.wait_landed(waiter.landed)) return link_.lost();
   return waiter.status;
 }

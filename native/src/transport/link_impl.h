@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <utility>
 
 #include "transport/bulk.h"
 #include "transport/callbacks.h"
@@ -19,7 +20,9 @@ class Link::Impl final : public ReceiverEvents, public CallbackHost {
 
   // ReceiverEvents
   void async_error(uint32_t status) override;
-  void callback(const wire::CallbackPayload& payload, uint64_t landed) override { callbacks.arrived(payload, landed); }
+  void callback(const wire::CallbackPayload& payload, uint64_t landed, Printed printed) override {
+    callbacks.arrived(payload, landed, std::move(printed));
+  }
   void ended(const char* reason, size_t size) override;
   std::byte* reply_room(Reply* reply, size_t size) override { return Link::reply_room(*reply, size); }
   // CallbackHost

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <cstring>
+#include <utility>
 
 #include "transport/futex.h"
 #include "transport/link.h"
@@ -138,9 +139,12 @@ void Receiver::dispatch(const wire::ReplyHeader& header, const std::byte* payloa
     case wire::ReplyKind::kAsyncError:
       return events_->async_error(header.status);
     case wire::ReplyKind::kCallback:
-      return events_->callback(wire::Reader(payload, size).get<wire::CallbackPayload>(), header.landed);
+      return events_->callback(wire::Reader(payload, size).get<wire::CallbackPayload>(), header.landed, std::move(printed_));
     case wire::ReplyKind::kEnd:
       return events_->ended(reinterpret_cast<const char*>(payload), size);
+    case wire::ReplyKind::kOutput:
+      if (printed_.add(wire::Reader(payload, size))) return;
+      break;
   }
   malformed();
 }
@@ -150,6 +154,7 @@ void Receiver::answer(const wire::ReplyHeader& header, const std::byte* payload,
   if (!waiter || !header.sequence) return malformed();
   waiter->status = header.status;
   waiter->landed = header.landed;
+  waiter->printed = std::move(printed_);
   std::byte* room = waiter->reply ? events_->reply_room(waiter->reply, size) : nullptr;
   if (room)
     std::memcpy(room, payload, size);

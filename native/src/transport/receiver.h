@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "transport/channel.h"
+#include "transport/printed.h"
 #include "transport/threads.h"
 #include "wire/frame.h"
 
@@ -22,6 +23,7 @@ struct Waiter {
   Reply* reply = nullptr;
   uint32_t status = 0;
   uint64_t landed = 0;
+  Printed printed;  // what kernels had printed when the call was over
   std::atomic<uint32_t> state{kWaiting};
   Waiter* next = nullptr;
 };
@@ -30,7 +32,7 @@ struct Waiter {
 class ReceiverEvents {
  public:
   virtual void async_error(uint32_t status) = 0;
-  virtual void callback(const wire::CallbackPayload& payload, uint64_t landed) = 0;
+  virtual void callback(const wire::CallbackPayload& payload, uint64_t landed, Printed printed) = 0;
   virtual void ended(const char* reason, size_t size) = 0;
   virtual std::byte* reply_room(Reply* reply, size_t size) = 0;
 
@@ -77,6 +79,7 @@ class Receiver {
   std::byte* buffer_ = nullptr;  // guarded by reading_, as are begin_ and end_
   size_t begin_ = 0;
   size_t end_ = 0;
+  Printed printed_;  // for the next reply or callback; guarded by reading_
   std::atomic<uint64_t> bytes_received_{0};
 };
 

@@ -47,6 +47,7 @@ enum class ReplyKind : uint16_t {
   kAsyncError = 2,  // frame `sequence`, which wanted no reply, failed with `status`; payload: u32 row
   kCallback = 3,    // run a host function; payload: CallbackPayload
   kEnd = 4,         // the worker ends the session; payload: UTF-8 reason
+  kOutput = 5,      // kernels printed; payload: OutputPayload and text, for standard output before the next kReply or kCallback acts
 };
 
 struct ReplyHeader {
@@ -81,6 +82,18 @@ struct CallbackPayload {
   uint32_t reserved;
 };
 static_assert(sizeof(CallbackPayload) == 16);
+
+// Most text between two frames of kReply or kCallback; what kernels print beyond is dropped.
+constexpr size_t kMaxOutput = 64u << 20;
+// A longer text takes several frames.
+constexpr size_t kMaxOutputFrame = kMaxFrame / 2;
+
+struct OutputPayload {
+  uint64_t dropped;  // bytes that went over kMaxOutput
+  uint32_t size;     // bytes of text behind it
+  uint32_t reserved;
+};
+static_assert(sizeof(OutputPayload) == 16);
 
 enum class ChunkKind : uint32_t {
   kCopy = 0,        // of a copy between host and device

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -29,7 +30,7 @@ struct Session::HostCall {
   bool done = false;
 };
 
-Session::Session(const SessionConfig& config, const HandlerTable& table, const std::string& budget_path)
+Session::Session(const SessionConfig& config, const HandlerTable& table, const std::string& budget_path, Output* output)
     : config_(config),
       table_(table),
       driver_(Driver::load(config.cuda_library)),
@@ -46,7 +47,8 @@ Session::Session(const SessionConfig& config, const HandlerTable& table, const s
                    auto shared = std::make_shared<std::vector<std::byte>>(std::move(bytes));
                    mailbox_.post([this, number, shared] { attachments_[number] = std::move(*shared); });
                  },
-             .broken = [this](std::string reason) { stop(std::move(reason)); }}) {}
+             .broken = [this](std::string reason) { stop(std::move(reason)); }}),
+      output_(output) {}
 
 Session::~Session() = default;
 
@@ -261,6 +263,7 @@ bool Session::start_row(const Row& row, const wire::FrameHeader& header, std::sp
   if (stream) {
     stream->awaited = false;
     if (status == CUDA_SUCCESS) streams_.count(*stream);
+    launched_.insert(context_);
   }
   finish(header, status, reply_.data());
   return true;
@@ -305,7 +308,9 @@ void Session::finish(const wire::FrameHeader& header, CUresult status, std::span
   uint32_t row = header.row;
   if (!wanted) results = std::as_bytes(std::span(&row, 1));
   auto kind = static_cast<uint16_t>(wanted ? wire::ReplyKind::kReply : wire::ReplyKind::kAsyncError);
-  answers_.push_back({{0, kind, 0, header.sequence, 0, static_cast<uint32_t>(status), header.thread}, {results.begin(), results.end()}});
+  answers_.push_back({{0, kind, 0, header.sequence, 0, static_cast<uint32_t>(status), header.thread},
+                      {results.begin(), results.end()},
+                      wanted && waits(header)});
 }
 
 // Copies that finished before these calls did have to be counted before the calls are answered, so the streams are looked at once more.
@@ -316,11 +321,34 @@ bool Session::send_answers() {
     answers.swap(answers_);
     streams_.poll();
     for (Answer& answer : answers) {
+      if (answer.waited) send_output();
       answer.header.landed = out_completed_;
       port_.reply(answer.header, answer.payload);
     }
   }
   return any;
+}
+
+// Whether the call may have waited for kernels.
+bool Session::waits(const wire::FrameHeader& header) const {
+  if (is_control(header)) return true;
+  CallClass call_class = row_of(header).call_class;
+  return call_class != CallClass::kNow && call_class != CallClass::kQuery;
+}
+
+void Session::send_output() {
+  if (!output_) return;
+  Output::Text text = output_->take();
+  std::span<const std::byte> left = text.bytes;
+  while (!left.empty() || text.dropped) {
+    auto part = left.first(std::min(left.size(), wire::kMaxOutputFrame));
+    left = left.subspan(part.size());
+    wire::OutputPayload about{std::exchange(text.dropped, 0), static_cast<uint32_t>(part.size()), 0};
+    std::vector<std::byte> payload(sizeof(about) + part.size());
+    std::memcpy(payload.data(), &about, sizeof(about));
+    std::ranges::copy(part, payload.begin() + sizeof(about));
+    port_.reply({0, static_cast<uint16_t>(wire::ReplyKind::kOutput), 0, 0, 0, 0, 0}, payload);
+  }
 }
 
 CUresult Session::use_context(uint64_t name) {
@@ -349,6 +377,7 @@ CUresult Session::enqueue_callback(CUstream stream, uint64_t callback, bool with
     session->host_calls_[call->callback] = call;
     session->mailbox_.post([session, number = call->callback, status] {
       session->streams_.poll();  // what the function may look at has to be on its way before the request
+      session->send_output();
       wire::CallbackPayload payload{number, static_cast<uint32_t>(status), 0};
       session->port_.reply({0, static_cast<uint16_t>(wire::ReplyKind::kCallback), 0, 0, session->out_completed_, 0, 0},
                            std::as_bytes(std::span(&payload, 1)));

@@ -17,6 +17,7 @@
 #include "worker/executor.h"
 #include "worker/helpers.h"
 #include "worker/mailbox.h"
+#include "worker/output.h"
 #include "worker/port.h"
 #include "worker/scoreboard.h"
 #include "worker/staging.h"
@@ -30,7 +31,8 @@ struct Counters {
 
 class Session final : public Executor {
  public:
-  Session(const SessionConfig& config, const HandlerTable& table, const std::string& budget_path);
+  // `output`: what the driver prints in this process; null: it stays here.
+  Session(const SessionConfig& config, const HandlerTable& table, const std::string& budget_path, Output* output = nullptr);
   ~Session() override;
 
   // A connection whose handshake is done; from any thread.
@@ -58,6 +60,7 @@ class Session final : public Executor {
   struct Answer {
     wire::ReplyHeader header;
     std::vector<std::byte> payload;
+    bool waited;  // the driver may have printed what kernels printed
   };
 
   // The loop (session.cpp).
@@ -82,6 +85,8 @@ class Session final : public Executor {
   // The call is over: answers it, or latches its error in the client.
   void finish(const wire::FrameHeader& header, CUresult status, std::span<const std::byte> results = {});
   bool send_answers();
+  bool waits(const wire::FrameHeader& header) const;
+  void send_output();
   CUresult call(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload, std::span<const std::byte> attachment,
                 ReplyBuffer& reply);
   CUresult use_context(uint64_t name);
@@ -114,6 +119,7 @@ class Session final : public Executor {
     bool finished;
     CUresult status;
   };
+  CUresult let_print(const wire::FrameHeader& header, Streams::Stream& stream);
   void wait_stream(const wire::FrameHeader& header, const Keys& keys);
   void wait_event(const wire::FrameHeader& header, const Keys& keys);
   void wait_context(const wire::FrameHeader& header);
@@ -132,6 +138,8 @@ class Session final : public Executor {
   Staging staging_in_;
   Staging staging_out_;
   BulkPort bulk_;
+  Output* output_;
+  std::unordered_set<CUcontext> launched_;  // got work since the driver last printed what their kernels print
   void* state_ = nullptr;  // the handlers' own
 
   CUcontext context_ = nullptr;

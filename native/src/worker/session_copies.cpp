@@ -98,7 +98,8 @@ bool Session::copy_out_inline(const wire::FrameHeader& header, const wire::CopyP
   if (!data) return false;
   CUresult status = driver_.copy_out(data, device_at(copy, 0), copy.size, stream.handle);
   if (status == CUDA_SUCCESS) {
-    status = streams_.watch(stream, [this, header, data, size = copy.size](CUresult done) {
+    status = streams_.watch(stream, [this, header, data, size = copy.size, &stream](CUresult done) {
+      if (done == CUDA_SUCCESS) done = let_print(header, stream);
       finish(header, done, done == CUDA_SUCCESS ? std::span(data, size) : std::span<std::byte>());
       staging_out_.release(data);
     });
@@ -132,7 +133,8 @@ CUresult Session::enqueue_out(const wire::FrameHeader& header, const wire::CopyP
   CUresult status = driver_.copy_out(data, device_at(copy, offset), size, stream.handle);
   if (status != CUDA_SUCCESS) return status;
   bool last = offset + size == copy.size;
-  return streams_.watch(stream, [this, header, copy, data, offset, size, last](CUresult done) {
+  return streams_.watch(stream, [this, header, copy, data, offset, size, last, &stream](CUresult done) {
+    if (last && done == CUDA_SUCCESS && (header.flags & wire::kWantsReply)) done = let_print(header, stream);
     if (done == CUDA_SUCCESS) {
       wire::ChunkHeader chunk{copy.bulk, size, offset, copy.size, static_cast<uint32_t>(wire::ChunkKind::kCopy), 0};
       bulk_.send({data, chunk}, [this] { mailbox_.post([] {}); });
@@ -147,7 +149,8 @@ CUresult Session::enqueue_out(const wire::FrameHeader& header, const wire::CopyP
 
 void Session::finish_copy(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, CUresult status) {
   if (status == CUDA_SUCCESS && copy.wait == wire::kReplyWhenDone)
-    status = streams_.watch(stream, [this, header](CUresult done) { finish(header, done); });
+    status = streams_.watch(
+        stream, [this, header, &stream](CUresult done) { finish(header, done == CUDA_SUCCESS ? let_print(header, stream) : done); });
   else if (status == CUDA_SUCCESS)
     return;
   if (status != CUDA_SUCCESS) finish(header, status);

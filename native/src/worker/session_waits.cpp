@@ -5,15 +5,20 @@
 
 namespace bitfusion::worker {
 
+// The driver prints what kernels printed when it is asked to synchronise; that does not wait while nothing newer is on the stream.
+CUresult Session::let_print(const wire::FrameHeader& header, Streams::Stream& stream) {
+  if (stream.unfinished > 0 || stream.gone || use_context(header.context) != CUDA_SUCCESS || !launched_.contains(context_))
+    return CUDA_SUCCESS;
+  if (streams_.is_idle(context_)) launched_.erase(context_);
+  return driver_.stream_synchronize(stream.handle);
+}
+
 void Session::wait_stream(const wire::FrameHeader& header, const Keys& keys) {
   CUresult status = CUDA_SUCCESS;
   Streams::Stream* stream = stream_of(header, keys.work_stream(), &status);
   if (!stream) return finish(header, status);
-  status = streams_.watch(*stream, [this, header, stream](CUresult done) {
-    // The driver prints what kernels printed when it is asked to synchronise; that does not wait while nothing newer is on the stream.
-    if (done == CUDA_SUCCESS && stream->unfinished == 0 && !stream->gone) done = driver_.stream_synchronize(stream->handle);
-    finish(header, done);
-  });
+  status = streams_.watch(
+      *stream, [this, header, stream](CUresult done) { finish(header, done == CUDA_SUCCESS ? let_print(header, *stream) : done); });
   if (status != CUDA_SUCCESS) finish(header, status);
 }
 
@@ -39,6 +44,8 @@ bool Session::poll_event_waits() {
       ++wait;
       continue;
     }
+    // It is over, so this does not wait; the driver prints what kernels printed.
+    if (status == CUDA_SUCCESS && !wait->helped) status = driver_.event_synchronize(wait->event);
     finish(wait->header, status);
     wait = event_waits_.erase(wait);
     progress = true;

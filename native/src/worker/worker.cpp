@@ -7,12 +7,14 @@
 #include <memory>
 
 #include "transport/channel.h"
+#include "worker/output.h"
 #include "worker/session.h"
 
 #define BITFUSION_EXPORT extern "C" __attribute__((visibility("default")))
 
 using bitfusion::transport::Channel;
 using bitfusion::transport::TlsRole;
+using bitfusion::worker::Output;
 using bitfusion::worker::Session;
 using bitfusion::worker::SessionConfig;
 
@@ -24,6 +26,7 @@ struct bitfusion_worker {
   SessionConfig config;
   std::array<uint8_t, 32> key;
   bool tls;
+  std::unique_ptr<Output> output;
   std::unique_ptr<Session> session;
 };
 
@@ -33,7 +36,8 @@ BITFUSION_EXPORT bitfusion_worker* bitfusion_worker_create(const bitfusion_worke
       config->session, config->cuda_library, config->cache, {config->gpus, config->gpus + config->gpu_count}, config->memory_bytes};
   std::memcpy(worker->key.data(), config->key, worker->key.size());
   worker->tls = config->tls != 0;
-  worker->session = std::make_unique<Session>(worker->config, bitfusion::worker::cuda_handlers(), config->budget);
+  worker->output = std::make_unique<Output>();  // before the driver is loaded
+  worker->session = std::make_unique<Session>(worker->config, bitfusion::worker::cuda_handlers(), config->budget, worker->output.get());
   return worker.release();
 } catch (const std::exception& failure) {
   std::snprintf(error, error_size, "%s", failure.what());
