@@ -7,7 +7,11 @@ import pytest
 from bitfusion_core import errors
 
 
-@pytest.mark.parametrize("error", errors.by_code().values(), ids=lambda error: error.code)
+# The tree grows with whatever part has been imported; the client's own branches are its tests' business.
+_CORE = [error for error in errors.by_code().values() if error.__module__ == errors.__name__]
+
+
+@pytest.mark.parametrize("error", _CORE, ids=lambda error: error.code)
 def test_every_error_is_complete(error: type[errors.BitfusionError]) -> None:
     """Each class has its own code, says what to do next, and has documented numbers."""
     assert error.title
