@@ -257,6 +257,23 @@ def test_graphs_get_no_memory_in_a_partition(remote: Rig, gpu: str) -> None:
     assert answers(remote, gpu, CAPTURE) == [900, 256]
 
 
+FORK = """
+import ctypes, os
+cuda = ctypes.CDLL("libcuda.so.1")
+version, count = ctypes.c_int(), ctypes.c_int()
+assert cuda.cuDriverGetVersion(ctypes.byref(version)) == 0
+if not os.fork():
+    os._exit(10 + cuda.cuInit(0) + cuda.cuDeviceGetCount(ctypes.byref(count)) + count.value)
+in_child = os.waitstatus_to_exitcode(os.wait()[1])
+print(in_child, cuda.cuInit(0))
+"""
+
+
+def test_asking_for_the_version_leaves_forked_children_usable(remote: Rig, gpu: str) -> None:
+    """A process that has only asked which driver there is may fork, and both use CUDA."""
+    assert run([sys.executable, "-c", FORK], remote.remoted(remote.admit([gpu]))).stdout.split() == ["11", "0"]
+
+
 def test_without_allocation_there_is_no_device() -> None:
     """Without a lease cuInit says that there is no device, in one line if warnings are wanted."""
     environment = {**os.environ, "LD_LIBRARY_PATH": str(LIB / "client"), "BITFUSION_LOG": "warn"}
