@@ -9,6 +9,7 @@
 
 #include <cuda.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -157,6 +158,8 @@ struct HandlerTable {
   bool (*stream)(void* session, const wire::FrameHeader& header, uint64_t name, CUstream* stream);
   bool (*event)(void* session, uint64_t name, CUevent* event);
   bool (*context)(void* session, uint64_t name, CUcontext* context);
+  // Of the rows the handlers were generated from; a client of other rows is refused (wire/hello.h).
+  std::array<uint8_t, 32> spec_hash = {};
 };
 
 // The table of the product, defined in native/src/worker/handlers.

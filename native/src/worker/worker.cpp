@@ -1,5 +1,6 @@
 #include "worker/worker.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
@@ -67,3 +68,7 @@ BITFUSION_EXPORT void bitfusion_worker_get_stats(bitfusion_worker* worker, bitfu
 }
 
 BITFUSION_EXPORT void bitfusion_worker_destroy(bitfusion_worker* worker) { delete worker; }
+
+BITFUSION_EXPORT void bitfusion_worker_get_spec_hash(uint8_t* hash) {
+  std::ranges::copy(bitfusion::worker::cuda_handlers().spec_hash, hash);
+}

@@ -37,6 +37,8 @@ void bitfusion_worker_run(bitfusion_worker* worker, char* reason, size_t reason_
 void bitfusion_worker_stop(bitfusion_worker* worker, const char* reason);
 void bitfusion_worker_get_stats(bitfusion_worker* worker, bitfusion_worker_stats* stats);
 void bitfusion_worker_destroy(bitfusion_worker* worker);
+/* Of the spec the library was generated from, 32 bytes. */
+void bitfusion_worker_get_spec_hash(uint8_t* hash);
 /* end cffi */
 #ifdef __cplusplus
 }

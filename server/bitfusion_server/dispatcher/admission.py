@@ -12,7 +12,7 @@ import structlog
 from bitfusion_core import hello
 from bitfusion_core.hello import AnswerCode, ConnectionKind, Hello, HelloError
 from bitfusion_server.dispatcher.sessions import Session, Sessions
-from bitfusion_server.dispatcher.workers import WorkerFailed
+from bitfusion_server.dispatcher.workers import Worker, WorkerFailed
 
 _log = structlog.get_logger(__name__)
 
@@ -74,6 +74,7 @@ class Admissions:
             try:
                 greeting, session = await self._identify(connection)
                 worker = await self._sessions.worker(session, greeting.process, greeting.kind is ConnectionKind.COMMAND)
+                _require_same_spec(greeting, worker)
                 await _answer(connection, AnswerCode.ADMITTED, "")
                 await worker.give(greeting.kind.name.lower(), connection)
             except Refused as refused:
@@ -111,6 +112,13 @@ class Admissions:
             wants = "encrypted" if session.admission.tls else "plain"
             raise Refused(AnswerCode.TLS, f"the session's connections are {wants}")
         return greeting, session
+
+
+def _require_same_spec(greeting: Hello, worker: Worker) -> None:
+    """Row numbers and layouts mean the same on both ends only if both were generated from the same rows."""
+    if greeting.spec_hash != worker.spec_hash:
+        theirs, ours = greeting.spec_hash.hex()[:12], worker.spec_hash.hex()[:12]
+        raise Refused(AnswerCode.VERSION, f"the client's calls are of version {theirs}, this server's of {ours}: install matching versions")
 
 
 async def _exchange(connection: socket.socket, random: bytes) -> bytes:

@@ -33,6 +33,7 @@ class Worker:
         self.process_id = process_id
         self.pid = 0
         self.reason = ""
+        self.spec_hash = b""
         self._on_stats = on_stats
         self._on_ended = on_ended
         self._process: asyncio.subprocess.Process | None = None
@@ -95,6 +96,7 @@ class Worker:
 
     def _take(self, message: dict[str, Any]) -> None:
         if message["op"] == "ready" and not self._ready.done():
+            self.spec_hash = bytes.fromhex(message["spec_hash"])
             self._ready.set_result(None)
         elif message["op"] == "stats":
             self._on_stats(self, {name: value for name, value in message.items() if name != "op"})

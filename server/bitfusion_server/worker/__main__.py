@@ -62,7 +62,7 @@ class Worker:
         except WorkerError as error:
             self._end(str(error))
         threading.Thread(target=self._run, args=(self._native,), daemon=True).start()
-        self._send({"op": "ready", "pid": os.getpid()})
+        self._send({"op": "ready", "pid": os.getpid(), "spec_hash": self._native.spec_hash().hex()})
 
     def _run(self, native: NativeWorker) -> None:
         self._end(native.run())

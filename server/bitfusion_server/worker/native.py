@@ -43,6 +43,7 @@ void bitfusion_worker_run(bitfusion_worker* worker, char* reason, size_t reason_
 void bitfusion_worker_stop(bitfusion_worker* worker, const char* reason);
 void bitfusion_worker_get_stats(bitfusion_worker* worker, bitfusion_worker_stats* stats);
 void bitfusion_worker_destroy(bitfusion_worker* worker);
+void bitfusion_worker_get_spec_hash(uint8_t* hash);
 """
 
 
@@ -72,6 +73,12 @@ class NativeWorker:
             raise WorkerError(f"cannot load the native worker: {error}") from error
         self._gpu_count = len(start["gpus"])
         self._worker = self._create(start)
+
+    def spec_hash(self) -> bytes:
+        """Of the spec the library was generated from."""
+        digest = self._ffi.new("uint8_t[32]")
+        self._library.bitfusion_worker_get_spec_hash(digest)
+        return bytes(self._ffi.buffer(digest))
 
     def attach(self, fd: int, bulk: bool) -> None:
         """Give it a connection; it takes the descriptor over. Blocks for the TLS handshake."""

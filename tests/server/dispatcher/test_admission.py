@@ -41,6 +41,14 @@ def test_other_protocol_version_is_named(dispatcher: Dispatcher) -> None:
     assert f"{hello.PROTOCOL_MAJOR}.{hello.PROTOCOL_MINOR}" in reason
 
 
+def test_client_of_another_spec_is_refused(dispatcher: Dispatcher) -> None:
+    """Both ends must have been generated from the same rows; the message names both."""
+    code, reason = dispatcher.greet_as(dispatcher.admit(), spec_hash=b"\xab" * 32)
+    assert code is AnswerCode.VERSION
+    assert "abababababab" in reason
+    assert "000000000000" in reason
+
+
 def test_plain_connection_of_an_encrypted_session_is_refused(dispatcher: Dispatcher) -> None:
     """Plaintext is a setting of the lease, never the client's choice."""
     assert dispatcher.greet_as(dispatcher.admit(), tls=False)[0] is AnswerCode.TLS
