@@ -6,7 +6,6 @@ import pytest
 
 from bitfusion_core import errors
 
-
 # The tree grows with whatever part has been imported; the client's own branches are its tests' business.
 _CORE = [error for error in errors.by_code().values() if error.__module__ == errors.__name__]
 

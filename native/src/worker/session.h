@@ -140,7 +140,7 @@ class Session final : public Executor {
   BulkPort bulk_;
   Output* output_;
   std::unordered_set<CUcontext> launched_;  // got work since the driver last printed what their kernels print
-  void* state_ = nullptr;  // the handlers' own
+  void* state_ = nullptr;                   // the handlers' own
 
   CUcontext context_ = nullptr;
   uint64_t context_name_ = 0;

@@ -20,8 +20,7 @@ bool find_context(void* state, uint64_t name, CUcontext* context) {
 }  // namespace
 
 const HandlerTable& cuda_handlers() {
-  static const HandlerTable table = {generated_rows(), create, destroy, find_stream, find_event, find_context,
-                                     std::to_array(kSpecHash)};
+  static const HandlerTable table = {generated_rows(), create, destroy, find_stream, find_event, find_context, std::to_array(kSpecHash)};
   return table;
 }
 
