@@ -55,6 +55,16 @@ class Grant:
     hold: str
 
 
+# The command is shown to administrators, never run by them: its beginning is enough.
+_MOST_WORDS = 64
+_LONGEST_WORD = 1024
+
+
+def _shown(word: str) -> str:
+    """A word of the command line as JSON can carry it; arguments need not be UTF-8."""
+    return word[:_LONGEST_WORD].encode(errors="replace").decode()
+
+
 def request_body(request: LeaseRequest, client_id: str) -> dict[str, Any]:
     """The JSON of a request."""
     body: dict[str, Any] = {"gpus": request.gpus, "timeout_s": request.timeout_s, "hold": request.hold, "client_id": client_id}
@@ -65,7 +75,7 @@ def request_body(request: LeaseRequest, client_id: str) -> dict[str, Any]:
     if request.filters:
         body["filters"] = {key: list(values) for key, values in request.filters.items()}
     if request.command:
-        body["command"] = list(request.command)
+        body["command"] = [_shown(word) for word in request.command[:_MOST_WORDS]]
     return {**body, "hostname": host_name(), "user": user_name()}
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 
 _log = structlog.get_logger(__name__)
@@ -20,6 +21,31 @@ _READY_WITHIN_S = 30.0
 _STOP_GRACE_S = 1.2
 _TERM_GRACE_S = 0.6
 _LONGEST_MESSAGE = 64 * 1024
+
+
+class Ready(msgspec.Struct, tag_field="op", tag="ready"):
+    """It serves, calls of this spec."""
+
+    pid: int
+    spec_hash: str
+
+
+class Stats(msgspec.Struct, tag_field="op", tag="stats"):
+    """What it has done so far."""
+
+    bytes_in: int
+    bytes_out: int
+    calls: int
+    memory_bytes: list[int]
+
+
+class Ended(msgspec.Struct, tag_field="op", tag="ended"):
+    """Its last words."""
+
+    reason: str
+
+
+_message = msgspec.json.Decoder(Ready | Stats | Ended)
 
 
 class WorkerFailed(RuntimeError):
@@ -92,16 +118,28 @@ class Worker:
         assert self._control is not None  # noqa: S101 - started after it was set
         with contextlib.suppress(OSError):  # as good as its end, which `_reap` reports
             while data := await asyncio.get_running_loop().sock_recv(self._control, _LONGEST_MESSAGE):
-                self._take(json.loads(data))
+                try:
+                    self._take(_message.decode(data))
+                except (msgspec.MsgspecError, ValueError) as error:
+                    self._disown(f"the worker sent nonsense: {error}")
+                    return
 
-    def _take(self, message: dict[str, Any]) -> None:
-        if message["op"] == "ready" and not self._ready.done():
-            self.spec_hash = bytes.fromhex(message["spec_hash"])
+    def _take(self, message: Ready | Stats | Ended) -> None:
+        if isinstance(message, Stats):
+            self._on_stats(self, msgspec.structs.asdict(message))
+        elif isinstance(message, Ended):
+            self.reason = self.reason or message.reason
+        elif not self._ready.done():
+            self.spec_hash = bytes.fromhex(message.spec_hash)
             self._ready.set_result(None)
-        elif message["op"] == "stats":
-            self._on_stats(self, {name: value for name, value in message.items() if name != "op"})
-        elif message["op"] == "ended":
-            self.reason = self.reason or str(message["reason"])
+
+    def _disown(self, reason: str) -> None:
+        """A worker that does not keep to the contract may be its client's by now: it ends at once."""
+        self.reason = self.reason or reason
+        _log.error("worker killed", pid=self.pid, reason=reason)
+        with contextlib.suppress(ProcessLookupError):
+            assert self._process is not None  # noqa: S101 - started before it could send
+            self._process.kill()
 
     async def _reap(self) -> None:
         assert self._process is not None  # noqa: S101 - started after it was set
