@@ -18,7 +18,7 @@ def test_native(name: str) -> None:
     """Each executable is one group of cases; it says which failed and where."""
     program = TESTS / f"test_{name}"
     if not program.exists():
-        pytest.skip(f"{program} is not built: ./dev build")
+        pytest.fail(f"{program} is not built: ./dev build")
     environment = {**os.environ, "BITFUSION_FAKE_DRIVER": str(TESTS / "libbitfusion_fake_driver.so")}
     vectors = REPOSITORY / "tests/native/hello_vectors.json"
     result = subprocess.run([program, vectors], env=environment, capture_output=True, text=True, timeout=WITHIN_S, check=False)

@@ -19,7 +19,7 @@ def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compiler(kernel_cache: Path) -> None:
     """The compiler process and cache for the whole run; skips if the library was not built."""
     if not harness.LIBRARY.exists():
-        pytest.skip(f"{harness.LIBRARY} is not built: run './dev build simgpu_exec_test'")
+        pytest.fail(f"{harness.LIBRARY} is not built: run './dev build simgpu_exec_test'")
     patch = pytest.MonkeyPatch()
     patch.setenv("SIMGPU_COMPILER", harness.compiler_command())
     patch.setenv("SIMGPU_CACHE", str(kernel_cache))

@@ -119,7 +119,7 @@ def built(name: str) -> Path:
     """A native helper of the tests."""
     path = NATIVE / name
     if not path.exists():
-        pytest.skip(f"{path} is not built: ./dev build")
+        pytest.fail(f"{path} is not built: ./dev build")
     return path
 
 
