@@ -61,7 +61,7 @@ def _cpp_files() -> list[str]:
 def run(check: Check) -> tuple[Check, float, subprocess.CompletedProcess[str]]:
     """Run one check and time it."""
     started = time.monotonic()
-    environment = {**os.environ, "PYTHONPATH": ":".join(str(ROOT / path) for path in ("", "core", "client_pkg", "server"))}
+    environment = {**os.environ, "PYTHONPATH": ":".join(str(ROOT / path) for path in ("", "core", "client_pkg", "server", "appliance"))}
     done = subprocess.run(check.command, check=False, cwd=ROOT, env=environment, capture_output=True, text=True)
     return check, time.monotonic() - started, done
 
@@ -73,7 +73,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these: " + ", ".join(row.name for row in rows))
     parser.add_argument("--fix", action="store_true", help="rewrite what the linters and formatters can repair")
     arguments = parser.parse_args()
-    environment.ensure(*environment.RUNTIME, "simgpu", "test", "lint")
+    environment.ensure(*environment.RUNTIME, "simgpu", "appliance", "test", "lint")
     if arguments.fix:
         return fix()
     chosen = [row for row in rows if not arguments.names or any(row.name.startswith(name) for name in arguments.names)]

@@ -20,7 +20,7 @@ from tools.layout import PYTHON, ROOT, VENV, ToolError, locked, say, site_packag
 
 IMPORT_PATH = (ROOT, ROOT / "core", ROOT / "client_pkg", ROOT / "server", ROOT / "appliance")
 RUNTIME = ("build", "server", "client")
-ALL = (*RUNTIME, "simgpu", "cuda", "test", "lint")
+ALL = (*RUNTIME, "simgpu", "cuda", "appliance", "test", "lint")
 
 
 def ensure(*groups: str) -> None:

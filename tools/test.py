@@ -13,7 +13,7 @@ def main(arguments: list[str]) -> int:
     """`python -m tools.test [--all] [PYTEST ARGUMENT...]`."""
     everything = "--all" in arguments
     passed_on = [argument for argument in arguments if argument != "--all"]
-    environment.ensure(*environment.RUNTIME, "simgpu", "cuda", "test", "lint")
+    environment.ensure(*environment.RUNTIME, "simgpu", "cuda", "appliance", "test", "lint")
     build.build()
     selection = ["-m", ""] if everything else []
     return subprocess.run([str(PYTHON), "-m", "pytest", *selection, *passed_on], check=False, cwd=ROOT).returncode
