@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from tools import environment
-from tools.layout import BUILD, CLI, LIB, PYTHON, ROOT, VENV, ToolError, cuda_toolkit, locked, say
+from tools.layout import BUILD, CLI, LIB, PYTHON, ROOT, VENV, ToolError, cuda_toolkit, locked, say, site_packages
 
 
 def build(*targets: str) -> None:
@@ -21,11 +21,13 @@ def build(*targets: str) -> None:
 
 
 def write_command() -> None:
-    """The command line of this checkout; isolated mode keeps a user's PYTHONPATH out of it and starts faster."""
+    """The command line of this checkout, started as the packages start it: isolated, and without looking through site-packages."""
     CLI.parent.mkdir(parents=True, exist_ok=True)
+    folders = [str(ROOT / "client_pkg"), str(ROOT / "core"), str(site_packages())]
+    code = f"import sys; sys.path += {folders!r}; from bitfusion_client.__main__ import leave, start; leave(start())"
     libraries = shlex.quote(str(LIB / "client"))
-    start = f'BITFUSION_LIB_DIR=${{BITFUSION_LIB_DIR:-{libraries}}} exec {shlex.quote(str(PYTHON))} -I -m bitfusion_client "$@"'
-    CLI.write_text(f"#!/bin/sh\n{start}\n")
+    command = f'exec {shlex.quote(str(PYTHON))} -I -S -c {shlex.quote(code)} "$@"'
+    CLI.write_text(f"#!/bin/sh\nexport BITFUSION_LIB_DIR=${{BITFUSION_LIB_DIR:-{libraries}}}\n{command}\n")
     CLI.chmod(0o755)
 
 

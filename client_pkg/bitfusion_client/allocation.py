@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bitfusion_client.config import Server, parse_server
 from bitfusion_client.errors import CannotStart, NoAllocation
@@ -24,8 +24,7 @@ _MAX_BYTES = 65536
 _LEASE_ID = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Allocation:
+class Allocation(NamedTuple):
     """A session as its file describes it."""
 
     path: Path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bitfusion_client.errors import CannotExecute, CommandNotFound, LibrariesMissing, UsageError
 from bitfusion_client.guardian import LAUNCH_VARIABLE, nested
@@ -14,8 +14,7 @@ INSTALLED_LIBRARIES = Path("/usr/lib/bitfusion")
 _LIBRARY = "libcuda.so.1"
 
 
-@dataclass(frozen=True)
-class Application:
+class Application(NamedTuple):
     """A command line whose program has been found."""
 
     program: str

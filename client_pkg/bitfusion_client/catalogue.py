@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 GENERAL, CLIENT, SERVER = "", "Client Commands:", "Server Commands:"
 GROUPS = (GENERAL, CLIENT, SERVER)
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One command. `built` is false for a name that is reserved for a later release; `launches` for one whose exit code is the application's."""
 
     name: str

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bitfusion_client import yaml
 from bitfusion_client.errors import InvalidConfiguration, NotConfigured, UsageError
@@ -22,8 +21,7 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 
-@dataclass(frozen=True, order=True)
-class Server:
+class Server(NamedTuple):
     """Address of a manager."""
 
     host: str

@@ -5,14 +5,15 @@ Only requests that may be repeated without harm (GET, DELETE) are sent a second 
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any
 
+from bitfusion_client import http11
 from bitfusion_client.config import Server
+from bitfusion_client.http11 import Answer, ProtocolError
 from bitfusion_client.identity import Identity
 from bitfusion_client.stream import LineStream
 from bitfusion_core import __version__
@@ -47,80 +48,90 @@ class Manager:
         self.server = server
         self._identity = identity
         self._timeout_s = timeout_s
-        self._connection: http.client.HTTPSConnection | None = None
+        self._socket: ssl.SSLSocket | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._tls_session: ssl.SSLSession | None = None
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Send one request and return the JSON of its answer; an error answer is raised."""
-        response = self._send(method, path, body)
-        try:
-            data = response.read(MAX_ANSWER_BYTES + 1)
-        except (OSError, http.client.HTTPException) as error:
-            raise self._failure(method, path, error) from error
-        return self._decode(method, path, response, data)
+        sock, answer = self._send(method, path, body)
+        return self._decode(method, path, answer, self._read(sock, method, path, answer))
 
     def open_lines(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> LineStream:
         """Send one request whose answer is a stream of JSON lines. The connection then belongs to the stream."""
-        response = self._send(method, path, body)
-        if response.status != 200:
-            self._decode(method, path, response, response.read(MAX_ANSWER_BYTES + 1))
-            raise ManagerUnreachable(f"{self.server} answered {response.status} to {path}, which is no stream")
-        connection, self._connection = self._connection, None
-        return LineStream(response, self._stream_socket, connection)
+        sock, answer = self._send(method, path, body)
+        if answer.status != 200:
+            self._decode(method, path, answer, self._read(sock, method, path, answer))
+            raise ManagerUnreachable(f"{self.server} answered {answer.status} to {path}, which is no stream")
+        self._tls_session, self._socket = sock.session, None
+        return LineStream(sock, answer)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> http.client.HTTPResponse:
-        kept = self._connection is not None
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[ssl.SSLSocket, Answer]:
+        kept = self._socket is not None
         try:
             return self._exchange(method, path, body)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ProtocolError) as error:
             self.close()
             if not (kept and method in _REPEATABLE):
                 raise self._failure(method, path, error) from error
         try:
             return self._exchange(method, path, body)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ProtocolError) as error:
             self.close()
             raise self._failure(method, path, error) from error
 
-    def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> http.client.HTTPResponse:
-        if self._connection is None:
-            self._connection = self._connect()
+    def _exchange(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[ssl.SSLSocket, Answer]:
+        if self._socket is None:
+            self._socket = self._connect()
+        payload = b"" if body is None else json.dumps(body).encode()
         headers = {
+            "Host": str(self.server),
             "Authorization": f"Bearer {self._identity.token}",
             "User-Agent": f"bitfusion/{__version__}",
             "Accept": "application/json",
         }
-        payload = None if body is None else json.dumps(body).encode()
-        if payload is not None:
+        if body is not None:
             headers["Content-Type"] = "application/json"
-        # http.client drops its reference when the answer says 'Connection: close'; a stream still needs the socket.
-        self._stream_socket: socket.socket = self._connection.sock
-        self._connection.request(method, path, body=payload, headers=headers)
-        return self._connection.getresponse()
+            headers["Content-Length"] = str(len(payload))
+        return self._socket, http11.exchange(self._socket, http11.request_head(method, path, headers) + payload)
 
-    def _connect(self) -> http.client.HTTPSConnection:
-        context = _tls_context(self._identity)
-        connection = http.client.HTTPSConnection(self.server.host, self.server.port, timeout=self._timeout_s, context=context)
-        connection.connect()
-        _detect_silence(connection.sock)
-        return connection
+    def _read(self, sock: ssl.SSLSocket, method: str, path: str, answer: Answer) -> bytes:
+        try:
+            data = http11.read_body(sock, answer, MAX_ANSWER_BYTES)
+        except (OSError, ProtocolError) as error:
+            self.close()
+            raise self._failure(method, path, error) from error
+        if not answer.keeps_connection:
+            self.close()
+        return data
 
-    def _decode(self, method: str, path: str, response: http.client.HTTPResponse, data: bytes) -> Any:
-        if len(data) > MAX_ANSWER_BYTES:
-            raise self._failure(method, path, ValueError("the answer is too large"))
-        if response.status == 204:
+    def _connect(self) -> ssl.SSLSocket:
+        if self._tls is None:
+            self._tls = _tls_context(self._identity)
+        plain = _dial(self.server, self._timeout_s)
+        try:
+            # The name as bytes: as text it would load the tables of international names. A second connection resumes the first's session.
+            sock = self._tls.wrap_socket(plain, server_hostname=self.server.host.encode(), session=self._tls_session)
+        except BaseException:
+            plain.close()
+            raise
+        return sock
+
+    def _decode(self, method: str, path: str, answer: Answer, data: bytes) -> Any:
+        if answer.status == 204:
             return None
         try:
             document = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise self._failure(method, path, ValueError(f"status {response.status}, and the answer is not JSON")) from error
-        if response.status >= 400:
-            raise from_problem(document if isinstance(document, dict) else {"detail": f"status {response.status}"})
+            raise self._failure(method, path, ProtocolError(f"status {answer.status}, and the answer is not JSON")) from error
+        if answer.status >= 400:
+            raise from_problem(document if isinstance(document, dict) else {"detail": f"status {answer.status}"})
         return document
 
     def _failure(self, method: str, path: str, error: Exception) -> BitfusionError:
@@ -138,6 +149,20 @@ def _tls_context(identity: Identity) -> ssl.SSLContext:
     except (ssl.SSLError, OSError) as error:
         raise UntrustedServer(f"cannot use {identity.ca_file}: {error.strerror or 'it is not a certificate in PEM form'}") from None
     return context
+
+
+def _dial(server: Server, timeout_s: float) -> socket.socket:
+    """A TCP connection over IPv4, the only protocol there is here."""
+    *_, address = socket.getaddrinfo(server.host.encode(), server.port, socket.AF_INET, socket.SOCK_STREAM)[0]
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout_s)
+        sock.connect(address)
+        _detect_silence(sock)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _detect_silence(sock: socket.socket) -> None:

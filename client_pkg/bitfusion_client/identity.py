@@ -6,8 +6,8 @@ import os
 import pwd
 import re
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from bitfusion_client import config, log, yaml
 from bitfusion_client.errors import InvalidConfiguration, NotConfigured
@@ -16,8 +16,7 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """The contents of client.yaml and where they came from."""
 
     path: Path
@@ -73,7 +72,7 @@ def _find_ca(client_yaml: Path, given: object) -> Path:
 
 def keep_client_id(identity: Identity, client_id: str) -> Identity:
     """Write a newly claimed id into client.yaml; a file that cannot be written is left alone, the id then holds for this run."""
-    claimed = replace(identity, client_id=client_id)
+    claimed = identity._replace(client_id=client_id)
     try:
         text = config.read_text(identity.path)
         lines = [line for line in text.splitlines() if not re.match(r"client_id\s*:", line)]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, NamedTuple, TypeVar
 
 from bitfusion_client.config import Server
 from bitfusion_client.http import Manager
@@ -15,8 +14,7 @@ _PARALLEL = 16
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class OfferedGpu:
+class OfferedGpu(NamedTuple):
     """A GPU and how much of it is free."""
 
     gpu: Gpu
@@ -24,8 +22,7 @@ class OfferedGpu:
     leases: int
 
 
-@dataclass(frozen=True)
-class Offer:
+class Offer(NamedTuple):
     """A server that answered."""
 
     server: Server

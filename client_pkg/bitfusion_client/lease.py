@@ -9,8 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bitfusion_client import cancelling, config
 from bitfusion_client.config import Server
@@ -27,17 +26,15 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _KEY = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class GrantedGpu:
+class GrantedGpu(NamedTuple):
     """One GPU of a lease."""
 
-    index: int
+    number: int
     uuid: str
     memory_mib: int
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(NamedTuple):
     """A granted lease, every field checked: it goes into a file of lines and into the environment of a program."""
 
     server: Server

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bitfusion_client import allocation, identity, lease, log
 from bitfusion_client.config import Server
@@ -19,8 +19,7 @@ from bitfusion_core.models import LeaseRequest
 from bitfusion_core.units import format_fraction
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """GPUs that are ours, and the file that says so."""
 
     grant: Grant
@@ -106,7 +105,7 @@ def _acquire(request: LeaseRequest, ranked: Sequence[Offer], managers: dict[Serv
 
 def _announce(grant: Grant, position: int) -> Path:
     """Log the grant as users know it, and write the allocation file."""
-    indices = " ".join(str(gpu.index) for gpu in grant.gpus)
+    indices = " ".join(str(gpu.number) for gpu in grant.gpus)
     log.info(f"Requesting GPUs [{indices}] with {grant.memory_mib} MiB of memory from server {position}, with version {grant.version}")
     log.plain("Requested resources:")
     log.plain(f"Server List: {grant.server}")

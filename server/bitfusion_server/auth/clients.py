@@ -15,8 +15,10 @@ async def claim(store: Store, principal: Principal, client_id: str | None, hostn
     An id this server does not know is adopted: the client may have claimed it before the server's data was set up anew.
     """
     wanted = str(uuid.uuid4()) if client_id is None else _canonical(client_id)
-    await store.insert_client(Client(wanted, principal.token_id, hostname, user, now))
     client = await store.client(wanted)
+    if client is None:  # Only the first claim has to be written, and waited for.
+        await store.insert_client(Client(wanted, principal.token_id, hostname, user, now))
+        client = await store.client(wanted)
     if client is None or client.token_id != principal.token_id:
         raise ClientRefused(f"client id {wanted} belongs to another token", hint="Remove client.yaml to claim a new id.")
     if client.state is ClientState.DELETED:
