@@ -1,16 +1,21 @@
 """Which GPUs a request gets.
 
 Invariant: the charges on a GPU never exceed its memory, and a whole-GPU lease shares its GPU with nobody. All GPUs of a request are
-distinct and on this server, each gives the same amount of memory, and a fraction is of the smallest GPU chosen.
+distinct and on this server, each gives the same amount of memory, and a fraction is of the smallest GPU chosen. What is given counts no
+more than the allowance of whoever asks: a whole GPU counts as one, a partition as its fraction.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bitfusion_core import filters
-from bitfusion_core.models import Gpu, Lease, LeasedGpu, LeaseRequest, ServerFacts
+from bitfusion_core.models import Gpu, LeasedGpu, LeaseRequest, ServerFacts
+
+UNLIMITED = math.inf
+_ROUNDING = 1e-6  # ten partitions of 0.1 are one GPU
 
 
 @dataclass(frozen=True)
@@ -34,28 +39,46 @@ class GpuState:
 
 @dataclass(frozen=True)
 class Inventory:
-    """A server at one moment. `reserve_mib` of each partition belongs to the driver's own context."""
+    """A server at one moment. `reserve_mib` of each partition belongs to the driver's own context. One that does not accept is drained."""
 
     server: ServerFacts
     gpus: tuple[GpuState, ...]
     reserve_mib: int = 0
+    server_id: str = ""
+    accepting: bool = True
 
     def charged(self, charges: Iterable[LeasedGpu]) -> Inventory:
         """The same server with these shares taken as well."""
         taken: dict[str, list[int]] = {}
         for share in charges:
             taken.setdefault(share.uuid, []).append(share.charge_mib)
-        return Inventory(self.server, tuple(_taken(state, taken.get(state.gpu.uuid)) for state in self.gpus), self.reserve_mib)
+        return self._with(tuple(_taken(state, taken.get(state.gpu.uuid)) for state in self.gpus))
+
+    def released(self, charges: Iterable[LeasedGpu]) -> Inventory:
+        """The same server after these shares, which were taken, have come back."""
+        back: dict[str, list[int]] = {}
+        for share in charges:
+            back.setdefault(share.uuid, []).append(share.charge_mib)
+        return self._with(tuple(_returned(state, back.get(state.gpu.uuid)) for state in self.gpus))
 
     def emptied(self) -> Inventory:
         """The same server with nothing taken."""
-        return Inventory(self.server, tuple(GpuState(state.gpu) for state in self.gpus), self.reserve_mib)
+        return self._with(tuple(GpuState(state.gpu) for state in self.gpus))
+
+    def _with(self, gpus: tuple[GpuState, ...]) -> Inventory:
+        return Inventory(self.server, gpus, self.reserve_mib, self.server_id, self.accepting)
 
 
 def _taken(state: GpuState, charges_mib: list[int] | None) -> GpuState:
     if charges_mib is None:
         return state
     return GpuState(state.gpu, state.used_mib + sum(charges_mib), state.leases + len(charges_mib))
+
+
+def _returned(state: GpuState, charges_mib: list[int] | None) -> GpuState:
+    if charges_mib is None:
+        return state
+    return GpuState(state.gpu, state.used_mib - sum(charges_mib), state.leases - len(charges_mib))
 
 
 @dataclass(frozen=True)
@@ -65,6 +88,12 @@ class Placement:
     gpus: tuple[LeasedGpu, ...]
     memory_mib: int
     fraction: float
+    server_id: str = ""
+
+    @property
+    def gpu_share(self) -> float:
+        """What it counts against a quota of GPUs."""
+        return self.fraction * len(self.gpus)
 
 
 @dataclass(frozen=True)
@@ -84,40 +113,68 @@ class Never:
 Decision = Placement | Wait | Never
 
 
-def inventory_of(server: ServerFacts, gpus: Iterable[Gpu], leases: Iterable[Lease], reserve_mib: int = 0) -> Inventory:
-    """The server as its leases leave it."""
-    empty = Inventory(server, tuple(GpuState(gpu) for gpu in gpus), reserve_mib)
-    return empty.charged(share for lease in leases for share in lease.gpus)
-
-
-def place(request: LeaseRequest, inventory: Inventory) -> Decision:
+def place(request: LeaseRequest, inventory: Inventory, allowance: float = UNLIMITED) -> Decision:
     """Best fit that keeps whole GPUs free, or why not now, or why never."""
-    plan = _best(request, inventory)
+    plan = cheapest(request, inventory, allowance)
     if plan is not None and plan.missing_mib == 0:
         return plan.placement
     never = impossible(request, inventory)
-    return never if never is not None else Wait(_shortage(request, inventory))
+    return never if never is not None else Wait(shortage(request, inventory))
 
 
 def impossible(request: LeaseRequest, inventory: Inventory) -> Never | None:
     """Why the request cannot even fit into the empty server, or None if it can."""
-    plan = _best(request, inventory.emptied())
+    plan = cheapest(request, inventory.emptied())
     return None if plan is not None and plan.missing_mib == 0 else Never(_impossibility(request, inventory))
 
 
-def reserve(request: LeaseRequest, inventory: Inventory) -> tuple[LeasedGpu, ...]:
-    """The GPUs a request that must wait is waiting for: those on which the least memory is still to be given back."""
-    plan = _best(request, inventory)
-    return plan.placement.gpus if plan is not None else ()
-
-
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """A choice of GPUs; the smaller `cost`, the better. It can be granted when nothing is missing."""
 
     placement: Placement
     missing_mib: int
     cost: tuple[int, ...]
+
+
+def cheapest(request: LeaseRequest, inventory: Inventory, allowance: float = UNLIMITED) -> Plan | None:
+    """The cheapest choice over all possible sizes of the smallest GPU in it; what is missing has still to be given back by others."""
+    matching = [state for state in inventory.gpus if filters.matches(request.filters, inventory.server, state.gpu)]
+    plans = (_plan(request, matching, smallest_mib, inventory) for smallest_mib in {s.gpu.memory_mib for s in matching})
+    allowed = (plan for plan in plans if plan is not None and within(plan.placement.gpu_share, allowance))
+    return min(allowed, key=lambda plan: plan.cost, default=None)
+
+
+def within(gpu_share: float, allowance: float) -> bool:
+    """Does an allowance cover this many GPUs?"""
+    return gpu_share <= allowance + _ROUNDING
+
+
+def charge_mib(request: LeaseRequest, size_mib: int, reserve_mib: int) -> int | None:
+    """What a GPU of this size gives to the request when it is the smallest; None if it cannot."""
+    share = _share(request, size_mib, reserve_mib)
+    return None if share is None else share.memory_mib if share.charge_mib is None else share.charge_mib
+
+
+def _plan(request: LeaseRequest, states: Sequence[GpuState], smallest_mib: int, inventory: Inventory) -> Plan | None:
+    """The cheapest choice whose smallest GPU has exactly this size."""
+    share = _share(request, smallest_mib, inventory.reserve_mib)
+    chosen = _choose(request.gpus, states, smallest_mib, share) if share is not None else None
+    if share is None or chosen is None:
+        return None
+    missing_mib = sum(share.missing(state) for state in chosen)
+    cost = (
+        missing_mib,
+        sum(state.untouched for state in chosen),
+        sum(max(0, state.free_mib - share.charge(state.gpu)) for state in chosen),
+        sum(state.gpu.memory_mib for state in chosen),
+    )
+    leased = tuple(
+        LeasedGpu(s.gpu.index, s.gpu.uuid, s.gpu.name, share.memory_mib, share.charge(s.gpu))
+        for s in sorted(chosen, key=lambda state: state.gpu.index)
+    )
+    fraction = 1.0 if request.whole else request.fraction or share.memory_mib / smallest_mib
+    return Plan(Placement(leased, share.memory_mib, fraction, inventory.server_id), missing_mib, cost)
 
 
 @dataclass(frozen=True)
@@ -134,34 +191,6 @@ class _Share:
         if self.charge_mib is None and not state.untouched:
             return max(1, state.used_mib)
         return max(0, self.charge(state.gpu) - state.free_mib)
-
-
-def _best(request: LeaseRequest, inventory: Inventory) -> _Plan | None:
-    """The cheapest choice over all possible sizes of the smallest GPU in it."""
-    matching = [state for state in inventory.gpus if filters.matches(request.filters, inventory.server, state.gpu)]
-    plans = (_plan(request, matching, smallest_mib, inventory.reserve_mib) for smallest_mib in {s.gpu.memory_mib for s in matching})
-    return min((plan for plan in plans if plan is not None), key=lambda plan: plan.cost, default=None)
-
-
-def _plan(request: LeaseRequest, states: Sequence[GpuState], smallest_mib: int, reserve_mib: int) -> _Plan | None:
-    """The cheapest choice whose smallest GPU has exactly this size."""
-    share = _share(request, smallest_mib, reserve_mib)
-    chosen = _choose(request.gpus, states, smallest_mib, share) if share is not None else None
-    if share is None or chosen is None:
-        return None
-    missing_mib = sum(share.missing(state) for state in chosen)
-    cost = (
-        missing_mib,
-        sum(state.untouched for state in chosen),
-        sum(max(0, state.free_mib - share.charge(state.gpu)) for state in chosen),
-        sum(state.gpu.memory_mib for state in chosen),
-    )
-    leased = tuple(
-        LeasedGpu(s.gpu.index, s.gpu.uuid, s.gpu.name, share.memory_mib, share.charge(s.gpu))
-        for s in sorted(chosen, key=lambda state: state.gpu.index)
-    )
-    fraction = 1.0 if request.whole else request.fraction or share.memory_mib / smallest_mib
-    return _Plan(Placement(leased, share.memory_mib, fraction), missing_mib, cost)
 
 
 def _share(request: LeaseRequest, smallest_mib: int, reserve_mib: int) -> _Share | None:
@@ -204,13 +233,18 @@ def _impossibility(request: LeaseRequest, inventory: Inventory) -> str:
     return f"a fraction of {request.fraction:g} of {largest_mib} MiB leaves no memory for the application"
 
 
-def _shortage(request: LeaseRequest, inventory: Inventory) -> str:
-    have = sum(1 for _ in _fitting(request, inventory))
+def shortage(request: LeaseRequest, inventory: Inventory) -> str:
+    """Why the request has to wait for others on this server."""
+    return wanting(request, sum(1 for _ in _fitting(request, inventory)))
+
+
+def wanting(request: LeaseRequest, have: int, where: str = "") -> str:
+    """What is needed and how much of it there is."""
     plural = "s" if request.gpus != 1 else ""
     if request.whole:
-        return f"{request.gpus} whole GPU{plural} needed, {have} free"
+        return f"{request.gpus} whole GPU{plural} needed, {have} free{where}"
     amount = f"{request.memory_mib} MiB" if request.memory_mib is not None else f"{request.fraction:g} of the memory"
-    return f"{request.gpus} GPU{plural} with {amount} free needed, {have} available"
+    return f"{request.gpus} GPU{plural} with {amount} free needed, {have} available{where}"
 
 
 def _fitting(request: LeaseRequest, inventory: Inventory) -> Iterator[GpuState]:

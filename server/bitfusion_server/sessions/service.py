@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -20,9 +21,11 @@ import structlog
 from bitfusion_core.errors import BitfusionError, NeverFits, NotAccepting, NotFound, QueueFull
 from bitfusion_core.models import HOLD_CONNECTION, Lease, LeaseRequest, ServerFacts
 from bitfusion_core.settings import Settings
-from bitfusion_server.scheduler import placement
-from bitfusion_server.scheduler.placement import Inventory, Placement
-from bitfusion_server.scheduler.queue import Entry, Outcome, Queue, advance, join
+from bitfusion_server.scheduler.line import Entry
+from bitfusion_server.scheduler.placement import GpuState, Inventory, Placement
+from bitfusion_server.scheduler.pool import Pool
+from bitfusion_server.scheduler.queue import Outcome, Queue
+from bitfusion_server.scheduler.quota import Quotas
 from bitfusion_server.sessions.dispatcher import DispatcherDown, DispatcherLink, DispatcherRefused, Event
 from bitfusion_server.sessions.sensors import GpuSource
 from bitfusion_server.sessions.session import Session
@@ -34,6 +37,9 @@ _log = structlog.get_logger(__name__)
 _IDLE_CHECK_S = 5.0
 _REVOKE_RETRY_S = 1.0
 _RELEASE_WAIT_S = 10.0
+# Places in a long queue change with every lease that ends; those who wait are told less often the more they are.
+_PLACES_EVERY_S = 0.05
+_PLACES_EVERY_S_EACH = 0.002
 
 GONE = "the client is gone"
 RELEASED = "released"
@@ -59,11 +65,12 @@ class LeaseService:
         self._settings = settings
         self._wall_clock = wall_clock
         self._dispatcher = DispatcherLink(dispatcher_socket, self._reconcile, self._on_dispatcher_event)
-        self._queue = Queue()
+        self._pool = Pool([self._empty()])
+        self._queue = Queue(self._pool, Quotas())
         self._tickets: dict[str, Ticket] = {}
         self._sessions: dict[str, Session] = {}
-        self._booked: dict[str, Lease] = {}
         self._deadline: asyncio.TimerHandle | None = None
+        self._places: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -73,7 +80,7 @@ class LeaseService:
             session = Session(active, self._now())
             session.settled.set()
             self._sessions[active.lease.id] = session
-            self._booked[active.lease.id] = active.lease
+            self._queue.take(_owner(active.lease), _placement(active.lease))
             self._give_grace(session)
         _log.info("leases adopted", count=len(self._sessions))
         self._dispatcher.start()
@@ -87,8 +94,9 @@ class LeaseService:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._deadline is not None:
-            self._deadline.cancel()
+        for timer in (self._deadline, self._places):
+            if timer is not None:
+                timer.cancel()
         for session in self._sessions.values():
             session.stop_grace()
 
@@ -124,8 +132,28 @@ class LeaseService:
 
     def inventory(self) -> Inventory:
         """The GPUs and what is taken of them."""
+        return self._pool.server(self.server_id)
+
+    def use_settings(self, settings: Settings) -> None:
+        """Settings have changed. A server that accepts again lets those start who waited for it."""
+        self._settings = settings
+        state = self._empty()
+        self._pool.put(dataclasses.replace(self.inventory(), reserve_mib=state.reserve_mib, accepting=state.accepting))
+        self._act(self._queue.reconsider(self._now()))
+
+    def use_quota(self, client_id: str, gpus: float | None) -> None:
+        """A client's quota has changed; None: the default counts. Running sessions stay."""
+        self._queue.quotas.set(client_id, gpus)
+        self._act(self._queue.reconsider(self._now()))
+
+    def use_default_quota(self, gpus: float) -> None:
+        """The quota of clients without one of their own has changed."""
+        self._queue.quotas.set_default(gpus)
+        self._act(self._queue.reconsider(self._now()))
+
+    def _empty(self) -> Inventory:
         reserve_mib = self._settings.integer("gpu.context_reserve_mib")
-        return placement.inventory_of(self.server, self._gpus.gpus, self._booked.values(), reserve_mib)
+        return Inventory(self.server, tuple(GpuState(gpu) for gpu in self._gpus.gpus), reserve_mib, self.server_id, self.accepting)
 
     def request(self, request: LeaseRequest, token_id: str, client_id: str = "") -> Ticket:
         """Join the queue; the answer may be there at once. What can never fit is refused here."""
@@ -133,23 +161,24 @@ class LeaseService:
             raise NotAccepting
         if len(self._tickets) >= self._settings.integer("queue.max_waiting"):
             raise QueueFull
-        inventory = self.inventory()
-        never = placement.impossible(request, inventory)
-        if never is not None:
-            raise NeverFits(never.reason)
         now = self._now()
         wait_s = min(request.timeout_s, self._settings.number("queue.max_wait_s"))
         ticket = Ticket(str(uuid.uuid4()), request, token_id, client_id, now)
+        entry = Entry(ticket.id, request, now + wait_s, owner=client_id or token_id)
+        never = self._queue.impossible(entry)
+        if never is not None:
+            raise NeverFits(never.reason)
         self._tickets[ticket.id] = ticket
-        self._act(join(self._queue, Entry(ticket.id, request, now + wait_s), inventory, now))
+        self._act(self._queue.join(entry, now))
+        if ticket.id in self._tickets and (status := self._queue.last()) is not None:
+            ticket.waits(status)
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
         """The client does not want it any more; if it was granted meanwhile, the lease ends."""
         ticket.cancelled = True
         if self._tickets.pop(ticket.id, None) is not None:
-            self._queue = self._queue.without(ticket.id)
-            self._advance()
+            self._act(self._queue.leave(ticket.id, self._now()))
         elif ticket.decided and ticket.id in self._sessions and not self._stopping:
             self.end(ticket.id, "cancelled")
 
@@ -189,32 +218,33 @@ class LeaseService:
             if session.abandoned and not self._stopping and lease_id in self._sessions:
                 self.end(lease_id, GONE)
 
-    def _advance(self) -> None:
-        """Let the queue decide again: something has become free, or somebody has left."""
-        if self._queue.entries:
-            self._act(advance(self._queue, self.inventory(), self._now()))
-
     def _act(self, outcome: Outcome) -> None:
-        self._queue = outcome.queue
-        self._report(outcome)
-        for entry, placed in outcome.granted:
-            self._book(self._tickets.pop(entry.id), placed)
-        self._await_deadline()
-
-    def _report(self, outcome: Outcome) -> None:
+        """Do what the queue has decided."""
         for entry, reason in outcome.timed_out:
             ticket = self._tickets.pop(entry.id)
             ticket.ends(TimedOut(reason, round(self._now() - ticket.joined_at, 3)))
         for entry, never in outcome.refused:
             self._tickets.pop(entry.id).ends(Refused(NeverFits(never.reason)))
-        for ticket_id, status in outcome.waiting.items():
+        for entry, placed in outcome.granted:
+            self._book(self._tickets.pop(entry.id), placed)
+        self._await_deadline()
+        self._tell_places_soon()
+
+    def _tell_places_soon(self) -> None:
+        """Somebody has moved up; the changes of a moment are told together."""
+        if self._places is None and self._tickets:
+            wait_s = _PLACES_EVERY_S + _PLACES_EVERY_S_EACH * len(self._tickets)
+            self._places = asyncio.get_running_loop().call_later(wait_s, self._tell_places)
+
+    def _tell_places(self) -> None:
+        self._places = None
+        for ticket_id, status in self._queue.waiting():
             self._tickets[ticket_id].waits(status)
 
     def _book(self, ticket: Ticket, placed: Placement) -> None:
         """The GPUs are taken from this moment; the rest follows."""
         lease = self._lease(ticket, placed)
         session = Session(ActiveLease(lease, secrets.token_bytes(32)), self._now())
-        self._booked[lease.id] = lease
         self._sessions[lease.id] = session
         self._spawn(self._grant(ticket, session))
 
@@ -264,10 +294,10 @@ class LeaseService:
             await self._store.close_lease(lease.id, self._wall_clock(), session.reason)
         except BitfusionError as error:
             _log.error("lease stays open in the store; the next start ends it", lease=lease.id, reason=error.detail)
-        del self._sessions[lease.id], self._booked[lease.id]
+        del self._sessions[lease.id]
         session.ended.set()
         _log.info("lease ended", lease=lease.id, reason=session.reason)
-        self._advance()
+        self._act(self._queue.release(_owner(lease), _placement(lease), self._now()))
 
     async def _revoke(self, lease_id: str, reason: str) -> None:
         """Until the dispatcher has confirmed: as long as a worker may run, its GPUs are not free."""
@@ -332,10 +362,16 @@ class LeaseService:
 
     def _await_deadline(self) -> None:
         """Wake up when the next waiting request times out."""
-        if self._deadline is not None:
-            self._deadline.cancel()
         at = self._queue.next_deadline
-        self._deadline = asyncio.get_running_loop().call_at(at, self._advance) if at is not None else None
+        if self._deadline is not None:
+            if self._deadline.when() == at:
+                return
+            self._deadline.cancel()
+        self._deadline = asyncio.get_running_loop().call_at(at, self._deadline_reached) if at is not None else None
+
+    def _deadline_reached(self) -> None:
+        self._deadline = None
+        self._act(self._queue.expire(self._now()))
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -349,3 +385,12 @@ class LeaseService:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             _log.error("lease service task failed", exc_info=task.exception())
+
+
+def _owner(lease: Lease) -> str:
+    """Whose quota it counts against."""
+    return lease.client_id or lease.token_id
+
+
+def _placement(lease: Lease) -> Placement:
+    return Placement(lease.gpus, lease.memory_mib, lease.fraction, lease.server_id)

@@ -2,142 +2,274 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitfusion_core.models import LeasedGpu, LeaseRequest
-from bitfusion_server.scheduler.placement import Inventory, Never, Placement, place
-from bitfusion_server.scheduler.queue import Entry, Queue, Status, advance, join
-from tests.server.scheduler.strategies import inventories, requests, server_of
+from bitfusion_core.models import LeaseRequest
+from bitfusion_server.scheduler.line import Entry
+from bitfusion_server.scheduler.placement import Inventory, Never, Placement, within
+from bitfusion_server.scheduler.pool import Pool
+from bitfusion_server.scheduler.queue import Outcome, Queue, Status
+from bitfusion_server.scheduler.quota import Quotas
+from tests.server.scheduler.strategies import clusters, requests, server_of
+
+WHOLE = LeaseRequest(1)
 
 
-def queue_of(*requests_: LeaseRequest) -> Queue:
-    """A queue in which these have arrived, in this order, and time out at 100."""
-    return Queue(tuple(Entry(str(number), request, deadline=100.0) for number, request in enumerate(requests_)))
+class Desk:
+    """A queue and what it has granted, by name."""
+
+    def __init__(self, *servers: Inventory, quotas: Quotas | None = None) -> None:
+        self.queue = Queue(Pool(servers), quotas)
+        self.running: dict[str, tuple[str, Placement]] = {}
+        self.timed_out: dict[str, str] = {}
+        self.refused: dict[str, Never] = {}
+
+    def join(self, name: str, request: LeaseRequest, owner: str = "ann", deadline: float = 100.0, now: float = 0.0) -> bool:
+        """Has it started at once?"""
+        self.note(self.queue.join(Entry(name, request, deadline, owner), now))
+        return name in self.running
+
+    def end(self, name: str, now: float = 0.0) -> None:
+        """A lease ends."""
+        owner, placement = self.running.pop(name)
+        self.note(self.queue.release(owner, placement, now))
+
+    def note(self, outcome: Outcome) -> None:
+        """Remember what was decided."""
+        self.running.update({entry.id: (entry.owner, placement) for entry, placement in outcome.granted})
+        self.timed_out.update({entry.id: reason for entry, reason in outcome.timed_out})
+        self.refused.update({entry.id: never for entry, never in outcome.refused})
+
+    @property
+    def waiting(self) -> dict[str, Status]:
+        """Who waits and what they are told."""
+        return dict(self.queue.waiting())
 
 
 def test_order_place_and_reason() -> None:
-    """The first who fits starts; the others learn their place and why they wait."""
-    outcome = advance(queue_of(LeaseRequest(1), LeaseRequest(1), LeaseRequest(1)), server_of(16000), now=0.0)
+    """The first who fits starts; the others learn their place and why they wait, and move up."""
+    desk = Desk(server_of(16000))
 
-    assert [entry.id for entry, _ in outcome.granted] == ["0"]
-    reason = "1 whole GPU needed, 0 free"
-    assert {"1": Status(1, reason), "2": Status(2, reason)} == outcome.waiting
+    assert desk.join("a", WHOLE)
+    assert not desk.join("b", WHOLE)
+    assert desk.queue.last() == Status(1, "1 whole GPU needed, 0 free")
+    assert not desk.join("c", WHOLE)
+    assert desk.waiting["c"].place == 2
+
+    desk.end("a")
+    assert set(desk.running) == {"b"}
+    assert {"c": Status(1, "1 whole GPU needed, 0 free")} == desk.waiting
 
 
 def test_time_out() -> None:
-    """Who has waited long enough gives up."""
-    outcome = advance(queue_of(LeaseRequest(1), LeaseRequest(1)), server_of(16000), now=100.0)
+    """Who has waited long enough gives up, also in the middle of the queue; who wants no wait is told at once."""
+    desk = Desk(server_of(16000))
+    desk.join("a", WHOLE)
+    desk.join("b", WHOLE, deadline=50.0)
+    desk.join("c", WHOLE, deadline=10.0)
+    desk.join("d", WHOLE, deadline=0.0)
 
-    assert [entry.id for entry, _ in outcome.timed_out] == ["1"]
-    assert outcome.queue.entries == ()
+    assert desk.queue.next_deadline == 10.0
+    desk.note(desk.queue.expire(10.0))
+
+    reason = "1 whole GPU needed, 0 free"
+    assert {"d": reason, "c": reason} == desk.timed_out
+    assert list(desk.waiting) == ["b"]
 
 
-def test_impossible_request_leaves_the_queue() -> None:
-    """A request that can never fit does not block the others."""
-    outcome = advance(queue_of(LeaseRequest(5), LeaseRequest(1)), server_of(16000), now=0.0)
+def test_impossible_request() -> None:
+    """What can never fit is refused at once, and when the last GPU it could have is taken out."""
+    desk = Desk(server_of(16000, 16000))
+    desk.join("x", LeaseRequest(3))
+    assert {"x": Never("3 GPUs requested, the server has 2")} == desk.refused
 
-    assert [Never("5 GPUs requested, the server has 1")] == [never for _, never in outcome.refused]
-    assert [entry.id for entry, _ in outcome.granted] == ["1"]
+    desk.join("a", LeaseRequest(2))
+    desk.join("b", LeaseRequest(2))
+    desk.join("c", WHOLE)
+    desk.queue.pool.put(server_of(16000))
+    desk.note(desk.queue.reconsider(0.0))
+    assert "b" in desk.refused
+    assert "c" in desk.running
 
 
 def test_small_requests_do_not_starve_a_large_one() -> None:
-    """GPUs reserved for the head are not given to those behind it; what it does not need is."""
-    server = server_of(16000, 16000, 16000)
-    running = server.charged([LeasedGpu(0, "GPU-0", "", 4000, 4000), LeasedGpu(1, "GPU-1", "", 4000, 4000)])
+    """GPUs held for the head are not given to those behind it; what it does not need is."""
+    desk = Desk(server_of(16000, 16000, 16000))
+    desk.join("a", LeaseRequest(2))
 
-    outcome = advance(queue_of(LeaseRequest(3), *[LeaseRequest(1, memory_mib=4000)] * 3), running, now=0.0)
+    assert not desk.join("large", LeaseRequest(2))
+    assert not desk.join("b", WHOLE)
+    assert not desk.join("c", LeaseRequest(1, memory_mib=4000)) or desk.running["c"][1].gpus[0].index == 2
 
-    assert outcome.granted == ()
-
-
-def test_others_pass_where_the_head_has_no_use() -> None:
-    """A head that waits for another model holds nobody up."""
-    server = server_of(16000, 24000)
-    running = server.charged([LeasedGpu(1, "GPU-1", "", 24000, 24000)])
-
-    outcome = advance(queue_of(LeaseRequest(1, memory_mib=20000), LeaseRequest(1)), running, now=0.0)
-
-    assert [entry.id for entry, _ in outcome.granted] == ["1"]
+    desk.end("a")
+    assert "large" in desk.running
 
 
-@given(inventories, st.lists(st.tuples(requests, st.integers(1, 50), st.integers(0, 20)), max_size=40))
-def test_everybody_starts_and_the_head_soon(server: Inventory, arrivals: list[tuple[LeaseRequest, int, int]]) -> None:
-    """With leases that end, each possible request starts, and a head waits no longer than the leases running when it became head."""
-    simulation = _Simulation(server)
-    for number, (request, duration, pause) in enumerate(arrivals):
-        simulation.arrive(str(number), request, duration)
+def test_leaving_head_frees_what_was_held() -> None:
+    """When the head cancels, those behind it start on what was kept for it."""
+    desk = Desk(server_of(16000, 16000))
+    desk.join("a", WHOLE)
+    desk.join("large", LeaseRequest(2))
+    assert not desk.join("b", WHOLE)
+
+    desk.note(desk.queue.leave("large", 0.0))
+    assert "b" in desk.running
+
+
+def test_quota_counts_partitions_as_fractions() -> None:
+    """A client with a quota of 1.5 has a whole GPU and a half; what is beyond waits, in nobody's way, until it gives something back."""
+    desk = Desk(server_of(16000, 16000, 16000), quotas=Quotas(default=64.0, own={"ann": 1.5}))
+
+    assert desk.join("a", WHOLE)
+    assert desk.join("b", LeaseRequest(1, fraction=0.5))
+    assert not desk.join("c", LeaseRequest(1, memory_mib=1))
+    assert desk.waiting["c"] == Status(1, "1.5 of this client's quota of 1.5 GPUs are in use")
+    assert desk.join("d", WHOLE, owner="bob")
+
+    desk.end("b")
+    assert "c" in desk.running
+
+
+def test_request_beyond_the_quota() -> None:
+    """A request that exceeds the quota by itself is refused with the figures."""
+    desk = Desk(server_of(16000, 16000), quotas=Quotas(default=1.5))
+
+    desk.join("a", LeaseRequest(2))
+
+    assert {"a": Never("2 GPUs requested, this client's quota is 1.5")} == desk.refused
+
+
+def test_ten_tenths_are_one_gpu() -> None:
+    """Rounding takes nothing from a quota."""
+    desk = Desk(server_of(16000, 16000), quotas=Quotas(default=1.0))
+
+    assert all(desk.join(str(number), LeaseRequest(1, fraction=0.1)) for number in range(10))
+    assert not desk.join("one more", LeaseRequest(1, fraction=0.1))
+    for number in range(10):
+        desk.end(str(number))
+    assert desk.queue.quotas.in_use("ann") == pytest.approx(0.1)
+    desk.end("one more")
+    assert desk.queue.quotas.in_use("ann") == 0.0
+
+
+def test_raised_quota() -> None:
+    """A larger quota lets those start who waited for it."""
+    desk = Desk(server_of(16000, 16000), quotas=Quotas(default=1.0))
+    desk.join("a", WHOLE)
+    desk.join("b", WHOLE)
+
+    desk.queue.quotas.set("ann", 2.0)
+    desk.note(desk.queue.reconsider(0.0))
+
+    assert set(desk.running) == {"a", "b"}
+
+
+def test_drain() -> None:
+    """Those who wait for a server that is drained go to another one; without another they wait until it accepts again."""
+    desk = Desk(server_of(16000, server_id="s0"), server_of(16000, server_id="s1"))
+    desk.join("a", WHOLE)
+    desk.join("b", WHOLE)
+    desk.join("c", WHOLE)
+    drained = desk.running["a"][1].server_id
+    pool = desk.queue.pool
+    pool.put(dataclasses.replace(pool.server(drained), accepting=False))
+    desk.note(desk.queue.reconsider(0.0))
+
+    desk.end("a")
+    assert "c" not in desk.running
+    desk.end("b")
+    assert desk.running["c"][1].server_id != drained
+
+    desk.join("d", WHOLE)
+    pool.put(dataclasses.replace(pool.server(drained), accepting=True))
+    desk.note(desk.queue.reconsider(0.0))
+    assert desk.running["d"][1].server_id == drained
+
+
+def test_head_stays_head() -> None:
+    """Who comes back from waiting for its quota does not go before the head, though it came earlier."""
+    desk = Desk(server_of(16000), quotas=Quotas(default=1.0))
+    desk.join("a", WHOLE)
+    desk.join("b", WHOLE)
+    desk.join("c", WHOLE, owner="bob")
+
+    desk.end("a")
+    assert set(desk.running) == {"c"}
+    desk.end("c")
+    assert set(desk.running) == {"b"}
+
+
+_arrivals = st.lists(st.tuples(requests, st.sampled_from(["ann", "bob", "eve"]), st.integers(1, 50), st.integers(0, 20)), max_size=30)
+
+
+@given(clusters, _arrivals, st.sampled_from([0.5, 1.5, 2.0, 64.0]))
+def test_everybody_starts_and_the_head_soon(
+    servers: list[Inventory], arrivals: list[tuple[LeaseRequest, str, int, int]], quota: float
+) -> None:
+    """With leases that end, each possible request starts, quotas hold, and a head waits no longer than the leases running when it became head."""
+    simulation = _Simulation(servers, quota)
+    for number, (request, owner, duration, pause) in enumerate(arrivals):
+        simulation.arrive(str(number), request, owner, duration)
         simulation.run_until(simulation.now + pause)
     simulation.run_until(float("inf"))
 
-    possible = {str(n) for n, (request, _, _) in enumerate(arrivals) if not isinstance(place(request, server), Never)}
-    assert possible == simulation.started
-
-
-@given(inventories, st.lists(requests, max_size=12), st.lists(requests, max_size=8), requests)
-def test_joining_is_advancing_with_one_more(
-    server: Inventory, before: list[LeaseRequest], waiting: list[LeaseRequest], newcomer: LeaseRequest
-) -> None:
-    """The short way for a newcomer decides as the long way does."""
-    busy = server
-    for request in before:
-        decision = place(request, busy)
-        busy = busy.charged(decision.gpus) if isinstance(decision, Placement) else busy
-    first = advance(queue_of(*waiting), busy, now=0.0)
-    for _, placement in first.granted:
-        busy = busy.charged(placement.gpus)
-    entry = Entry("newcomer", newcomer, deadline=100.0)
-
-    short = join(first.queue, entry, busy, now=0.0)
-    long = advance(first.queue.joined(entry), busy, now=0.0)
-
-    assert short.queue == long.queue
-    assert (short.granted, short.refused, short.timed_out) == (long.granted, long.refused, long.timed_out)
-    assert ("newcomer" in short.waiting) == ("newcomer" in long.waiting)
-    assert "newcomer" not in short.waiting or short.waiting["newcomer"].place == long.waiting["newcomer"].place
+    assert {str(number) for number in range(len(arrivals))} == simulation.started | set(simulation.desk.refused)
+    assert not simulation.desk.waiting
 
 
 class _Simulation:
-    """Leases with durations on one server."""
+    """Leases with durations."""
 
-    def __init__(self, server: Inventory) -> None:
+    def __init__(self, servers: list[Inventory], quota: float) -> None:
         self.now = 0.0
         self.started: set[str] = set()
-        self._server = server
-        self._queue = Queue()
+        self.desk = Desk(*servers, quotas=Quotas(quota))
+        self._servers = servers
+        self._quota = quota
         self._durations: dict[str, int] = {}
-        self._running: list[tuple[float, str, tuple[LeasedGpu, ...]]] = []
+        self._ends: list[tuple[float, str]] = []
         self._head = ""
         self._head_limit = 0.0
 
-    def arrive(self, name: str, request: LeaseRequest, duration: int) -> None:
+    def arrive(self, name: str, request: LeaseRequest, owner: str, duration: int) -> None:
         self._durations[name] = duration
-        self._queue = self._queue.joined(Entry(name, request, deadline=float("inf")))
-        self._advance()
+        self.desk.join(name, request, owner, float("inf"), self.now)
+        self._check()
 
     def run_until(self, end: float) -> None:
-        while self._running and self._running[0][0] <= end:
-            self.now = self._running[0][0]
-            while self._running and self._running[0][0] == self.now:
-                heapq.heappop(self._running)
-            self._advance()
+        while self._ends and self._ends[0][0] <= end:
+            self.now, name = heapq.heappop(self._ends)
+            self.desk.end(name, self.now)
+            self._check()
         self.now = max(self.now, end) if end != float("inf") else self.now
 
-    def _advance(self) -> None:
-        busy = self._server.charged(share for _, _, shares in self._running for share in shares)
-        assert all(state.used_mib <= state.gpu.memory_mib for state in busy.gpus)
-        outcome = advance(self._queue, busy, self.now)
-        for entry, placement in outcome.granted:
-            self.started.add(entry.id)
-            heapq.heappush(self._running, (self.now + self._durations[entry.id], entry.id, placement.gpus))
-        self._queue = outcome.queue
-        self._watch_head()
+    def _check(self) -> None:
+        for name in self.desk.running.keys() - self.started:
+            self.started.add(name)
+            heapq.heappush(self._ends, (self.now + self._durations[name], name))
+        pool = self.desk.queue.pool
+        for server in self._servers:
+            assert all(0 <= state.used_mib <= state.gpu.memory_mib for state in pool.server(server.server_id).gpus)
+        for owner in ("ann", "bob", "eve"):
+            used = sum(placement.gpu_share for whose, placement in self.desk.running.values() if whose == owner)
+            assert within(used, self._quota)
+        self._nobody_waits_in_vain(pool)
+        self._watch_hold(pool)
 
-    def _watch_head(self) -> None:
-        head = self._queue.entries[0].id if self._queue.entries else ""
-        if head != self._head:
-            self._head = head
-            self._head_limit = max((end for end, _, _ in self._running), default=self.now)
-        assert not head or self.now < self._head_limit
+    def _nobody_waits_in_vain(self, pool: Pool) -> None:
+        """What waits does not fit beside what is held, or its owner's quota is used up."""
+        for name in self.desk.waiting:
+            entry = self.desk.queue.entry(name)
+            assert pool.place(entry.request, self.desk.queue.quotas.allowance(entry.owner)) is None
+
+    def _watch_hold(self, pool: Pool) -> None:
+        """What was running when the hold began has an end, and then the head starts."""
+        if self.desk.queue.head != self._head:
+            self._head = self.desk.queue.head
+            self._head_limit = max((end for end, _ in self._ends), default=self.now)
+        assert not self._head or (pool.hold is not None and self.now <= self._head_limit)

@@ -9,6 +9,7 @@ import pytest
 
 from bitfusion_core.errors import NeverFits, NotAccepting, NotFound, QueueFull
 from bitfusion_core.models import HOLD_LEASE, LeaseRequest
+from bitfusion_core.settings import Settings
 from bitfusion_server.sessions.service import LeaseService
 from bitfusion_server.sessions.ticket import Granted, Queued, Refused, Ticket, TimedOut
 from bitfusion_server.store.base import Store
@@ -135,6 +136,38 @@ async def test_limits(store: Store, dispatcher: FakeDispatcher) -> None:
     with pytest.raises(QueueFull):
         full.request(WHOLE, "T")
     await full.stop()
+
+
+async def test_drain(service: LeaseService) -> None:
+    """A server that is drained lets what runs run, and starts what waits only when it accepts again."""
+    running = await granted(service, LeaseRequest(2, hold=HOLD_LEASE))
+    waiting = service.request(WHOLE, "T")
+
+    service.use_settings(Settings({"server.accepting": False}))
+    await service.release(running)
+    assert not waiting.decided
+    with pytest.raises(NotAccepting):
+        service.request(WHOLE, "T")
+
+    service.use_settings(Settings({}))
+    assert isinstance(await outcome(waiting), Granted)
+
+
+async def test_quota(service: LeaseService) -> None:
+    """A client has no more than its quota; a larger quota, or the end of a lease, lets the next one start."""
+    service.use_default_quota(1.0)
+    first = await granted(service)
+    ticket = service.request(HALF, "TOKEN22")
+    other = service.request(HALF, "OTHER22")
+    assert isinstance(await outcome(other), Granted)
+    assert isinstance(event := await anext(ticket.events()), Queued)
+    assert event.reason == "1 of this client's quota of 1 GPUs are in use"
+    with pytest.raises(NeverFits, match="2 GPUs requested, this client's quota is 1"):
+        service.request(LeaseRequest(2), "TOKEN22")
+
+    service.use_quota("TOKEN22", 1.5)
+    assert isinstance(await outcome(ticket), Granted)
+    await service.release(first)
 
 
 async def test_lease_ends_with_its_holder(service: LeaseService, dispatcher: FakeDispatcher) -> None:
