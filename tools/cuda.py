@@ -39,7 +39,7 @@ def toolkit(major: int) -> Toolkit:
     if major == 13:
         return Toolkit("cuda13", (), (cuda_toolkit() / "lib",), 13)
     wheels = site_packages() / "nvidia"
-    parts = (wheels / "cuda_runtime", wheels / "cuda_nvrtc")
+    parts = (wheels / "cuda_runtime", wheels / "cuda_nvrtc", wheels / "cuda_cccl")
     return Toolkit("cuda12", tuple(part / "include" for part in parts), tuple(part / "lib" for part in parts), 12)
 
 
