@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 from tools import environment
 from tools.layout import BUILD, CLI, LIB, PYTHON, ROOT, VENV, ToolError, cuda_toolkit, locked, say, site_packages
@@ -27,8 +28,13 @@ def write_command() -> None:
     code = f"import sys; sys.path += {folders!r}; from bitfusion_client.__main__ import leave, start; leave(start())"
     libraries = shlex.quote(str(LIB / "client"))
     command = f'exec {shlex.quote(str(PYTHON))} -I -S -c {shlex.quote(code)} "$@"'
-    CLI.write_text(f"#!/bin/sh\nexport BITFUSION_LIB_DIR=${{BITFUSION_LIB_DIR:-{libraries}}}\n{command}\n")
-    CLI.chmod(0o755)
+    _write_script(CLI, f"export BITFUSION_LIB_DIR=${{BITFUSION_LIB_DIR:-{libraries}}}\n{command}")
+    _write_script(CLI.with_name("bitfusion-server"), f'exec {shlex.quote(str(PYTHON))} -I -m bitfusion_server.command "$@"')
+
+
+def _write_script(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
 
 
 def _configure() -> None:

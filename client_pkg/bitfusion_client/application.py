@@ -11,7 +11,7 @@ from bitfusion_client.errors import CannotExecute, CommandNotFound, LibrariesMis
 from bitfusion_client.guardian import LAUNCH_VARIABLE, nested
 
 INSTALLED_LIBRARIES = Path("/usr/lib/bitfusion")
-_LIBRARY = "libcuda.so.1"
+LIBRARY = "libcuda.so.1"
 
 
 class Application(NamedTuple):
@@ -66,9 +66,9 @@ def library_directory() -> Path:
     """Where the client's libcuda.so.1 is."""
     candidates = _library_candidates()
     for folder in candidates:
-        if (folder / _LIBRARY).exists():
+        if (folder / LIBRARY).exists():
             return folder.absolute()
-    raise LibrariesMissing(f"no {_LIBRARY} in {' or '.join(map(str, candidates))}")
+    raise LibrariesMissing(f"no {LIBRARY} in {' or '.join(map(str, candidates))}")
 
 
 def _library_candidates() -> list[Path]:
@@ -81,11 +81,20 @@ def _library_candidates() -> list[Path]:
     return [*built, INSTALLED_LIBRARIES]
 
 
+def local_environment() -> dict[str, str]:
+    """The environment for this machine's own driver: ours without what `environment` adds."""
+    variables = {name: value for name, value in os.environ.items() if name != "BITFUSION_ALLOCATION"}
+    ours = {str(folder) for folder in _library_candidates()}
+    kept = [folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder and folder not in ours]
+    variables.pop("LD_LIBRARY_PATH", None)
+    return {**variables, "LD_LIBRARY_PATH": ":".join(kept)} if kept else variables
+
+
 def environment(libraries: Path, allocation: Path, launch: str | None = None) -> dict[str, str]:
     """The environment of the application: ours plus the library directory, the allocation and the launch id."""
-    inherited = os.environ.get("LD_LIBRARY_PATH")
+    inherited = os.environ.get("LDLIBRARY_PATH")
     variables = dict(os.environ)
-    variables["LD_LIBRARY_PATH"] = f"{libraries}:{inherited}" if inherited else str(libraries)
+    variables["LDLIBRARY_PATH"] = f"{libraries}:{inherited}" if inherited else str(libraries)
     variables["BITFUSION_ALLOCATION"] = str(allocation)
     if launch is not None:
         variables[LAUNCH_VARIABLE] = nested(launch)

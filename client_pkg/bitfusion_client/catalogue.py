@@ -9,14 +9,20 @@ GROUPS = (GENERAL, CLIENT, SERVER)
 
 
 class Row(NamedTuple):
-    """One command. `built` is false for a name that is reserved for a later release; `launches` for one whose exit code is the application's."""
+    """One command.
+
+    `built` is false for a name that is reserved for a later release, `launches` true for one whose exit code is the application's, `server`
+    for one that the server package carries out, `root` for one that only root may use.
+    """
 
     name: str
     group: str
     summary: str
     alias: str = ""
-    built: bool = False
+    built: bool = True
     launches: bool = False
+    server: bool = False
+    root: bool = False
 
     @property
     def title(self) -> str:
@@ -26,32 +32,34 @@ class Row(NamedTuple):
 
 # In the order of the help screen.
 ROWS: tuple[Row, ...] = (
-    Row("tls-certs", GENERAL, "Manage the server's TLS certificates (as root)", "TC"),
-    Row("version", GENERAL, "Print the version", "v", built=True),
-    Row("localhealth", GENERAL, "Check the health of this machine", "LH"),
-    Row("dealloc", GENERAL, "Give a licence back: this product needs none"),
+    Row("tls-certs", GENERAL, "Show, renew or replace the server's TLS certificates (as root)", "TC", server=True, root=True),
+    Row("version", GENERAL, "Print the version", "v"),
+    Row("localhealth", GENERAL, "Check the health of this machine only", "LH"),
+    Row("dealloc", GENERAL, "Give a licence back: there is none to give back (as root)", root=True),
     Row("crashreport", GENERAL, "Send a crash report: nothing is sent anywhere"),
     Row("license", GENERAL, "Show the licence"),
-    Row("list_gpus", GENERAL, "List the GPUs of all servers and their free memory", built=True),
-    Row("initdb", GENERAL, "Set up the database"),
-    Row("token", GENERAL, "Manage access tokens"),
-    Row("register", GENERAL, "Register a server as the plug-in"),
-    Row("unregister", GENERAL, "Remove the registration of the plug-in"),
-    Row("removenode", GENERAL, "Remove servers that are gone"),
-    Row("user", GENERAL, "Manage users"),
-    Row("help", GENERAL, "List the commands, or explain one", "h", built=True),
-    Row("client", CLIENT, "Run an application on GPUs reserved by request_gpus", "c", built=True, launches=True),
+    Row("list_gpus", GENERAL, "List the GPUs of all servers and their free memory"),
+    Row("initdb", GENERAL, "Set up or migrate the server's database", server=True),
+    Row("token", GENERAL, "Enable this client with a token; manage tokens on a server", built=False),
+    Row("register", GENERAL, "Register a server as the plug-in of vCenter", server=True),
+    Row("unregister", GENERAL, "Remove the plug-in's registration from vCenter", server=True),
+    Row("removenode", GENERAL, "Remove servers that are gone from the cluster", server=True),
+    Row("user", GENERAL, "Manage the users of a server", server=True),
+    Row("help", GENERAL, "List the commands, or explain one", "h"),
+    Row("config", GENERAL, "Show the configuration and where each value comes from", built=False),
+    Row("client", CLIENT, "Run an application on GPUs reserved by request_gpus", "c", launches=True),
     Row("health", CLIENT, "Check the health of all servers and of this machine", "H"),
-    Row("request_gpus", CLIENT, "Reserve GPUs for several applications", built=True),
-    Row("release_gpus", CLIENT, "Give back GPUs reserved by request_gpus, with the same options", built=True),
-    Row("run", CLIENT, "Reserve GPUs, run an application on them, give them back", built=True, launches=True),
-    Row("stats", CLIENT, "Show statistics of all servers"),
-    Row("smi", CLIENT, "Show the GPUs of all servers in the manner of nvidia-smi", built=True),
-    Row("local", CLIENT, "Run a CUDA application on this machine's own GPUs"),
-    Row("net_perf", CLIENT, "Measure latency and bandwidth to all servers"),
-    Row("server", SERVER, "Run the dispatcher, which accepts applications", "s"),
-    Row("resource_scheduler", SERVER, "Run the resource scheduler (SRS) of a GPU server", "srs"),
-    Row("analytics", SERVER, "Run the analytics server"),
-    Row("manager", SERVER, "Run the manager"),
+    Row("request_gpus", CLIENT, "Reserve GPUs for several applications"),
+    Row("release_gpus", CLIENT, "Give back GPUs reserved by request_gpus, with the same options"),
+    Row("run", CLIENT, "Reserve GPUs, run an application on them, give them back", launches=True),
+    Row("stats", CLIENT, "Show statistics of all servers", built=False),
+    Row("smi", CLIENT, "Show the GPUs of all servers in the manner of nvidia-smi"),
+    Row("local", CLIENT, "Run a CUDA application on this machine's own GPUs", launches=True),
+    Row("net_perf", CLIENT, "Measure latency and bandwidth to all servers", built=False),
+    Row("cdi", CLIENT, "Write a CDI specification, with which containers use GPUs of the network", built=False),
+    Row("server", SERVER, "Run the dispatcher, which accepts applications", "s", server=True),
+    Row("resource_scheduler", SERVER, "Run the resource scheduler (SRS) of a GPU server", "srs", server=True),
+    Row("analytics", SERVER, "Run the analytics server", server=True),
+    Row("manager", SERVER, "Run the manager", server=True),
 )
 BY_NAME: dict[str, Row] = {name: row for row in ROWS for name in (row.name, row.alias) if name}

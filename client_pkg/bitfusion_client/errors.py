@@ -42,6 +42,41 @@ class NotAvailable(BitfusionError):
     exit_code = 2
 
 
+class NotAServer(BitfusionError):
+    code = "not_a_server"
+    title = "The command works on a server only"
+    hint = "Run it in a terminal of a server (ssh customer@ADDRESS), where the server package is installed."
+    exit_code = 15
+
+
+class NoVcenter(BitfusionError):
+    code = "no_vcenter"
+    title = "There is no vCenter to talk to"
+    hint = "Run it in a terminal of a server that was deployed with the address of its vCenter."
+    exit_code = 16
+
+
+class NoCluster(BitfusionError):
+    code = "no_cluster"
+    title = "There is no cluster"
+    hint = "Run it in a terminal of a running server of the cluster."
+    exit_code = 17
+
+
+class NotRoot(BitfusionError):
+    code = "not_root"
+    title = "Only root may do this"
+    hint = "Repeat the command with sudo."
+    exit_code = 11
+
+
+class NotMember(BitfusionError):
+    code = "not_member"
+    title = "This user is not a member of the group bitfusion"
+    hint = "Ask the administrator for 'usermod -aG bitfusion USER', then log in again."
+    exit_code = 11
+
+
 class NoAllocation(BitfusionError):
     code = "no_allocation"
     title = "There is no allocation"

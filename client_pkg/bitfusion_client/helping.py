@@ -22,9 +22,9 @@ COMMANDS:
 """
 _SCREEN_TAIL = """
 EXAMPLES:
-   $ bitfusion run -n 1 -- python train.py
+   $ bitfusion resource_scheduler --srs_port 50001
 
-   $ bitfusion list_gpus
+   $ bitfusion run -n 4 -- <application>
 """
 
 
@@ -52,21 +52,49 @@ class Command(click.Command):
         self.takes = takes
         self.notes = notes
 
-    def get_help(self, ctx: click.Context | None) -> str:  # noqa: ARG002 - click passes it
+    def get_help(self, ctx: click.Context | None) -> str:
         """The page of this command."""
-        name = self.name or ""
-        row = BY_NAME[name]
-        lines = ["NAME:", f"    bitfusion {row.title} - {row.summary}", "", "EXAMPLES:", *(f"   $ {example}" for example in self.examples)]
-        lines += ["", "USAGE:", f"   bitfusion {name} {self.takes}".rstrip(), "", "OPTIONS:", *self._option_lines()]
-        if self.notes:
-            lines += ["", *(f"   {line}".rstrip() for line in self.notes.strip().splitlines())]
-        return "\n".join(lines)
+        lines = page_head(self, ctx, self.examples, self.takes)
+        lines += ["", "OPTIONS:", *_option_lines(self)]
+        return "\n".join(lines + _note_lines(self.notes))
 
-    def _option_lines(self) -> list[str]:
-        rows = [_option_row(parameter) for parameter in self.params if isinstance(parameter, click.Option)]
-        rows.append(("--help, -h", "show this page"))
-        width = max(len(left) for left, _ in rows) + 2
-        return [f"   {left.ljust(width)}{right}" for left, right in rows]
+
+class Group(click.Group):
+    """A command that has commands of its own, with the same kind of page."""
+
+    def __init__(self, *args: object, examples: Sequence[str] = (), notes: str = "", **kwargs: object) -> None:
+        kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.examples = tuple(examples)
+        self.notes = notes
+
+    def get_help(self, ctx: click.Context | None) -> str:
+        """The page of this command."""
+        lines = page_head(self, ctx, self.examples, "<command> [options]")
+        width = max(len(name) for name in self.commands) + 2
+        lines += ["", "COMMANDS:", *(f"   {name.ljust(width)}{one.help}" for name, one in self.commands.items())]
+        return "\n".join(lines + _note_lines(self.notes))
+
+
+def page_head(command: click.Command, ctx: click.Context | None, examples: Sequence[str], takes: str) -> list[str]:
+    """Name, examples and usage of a page."""
+    name = command.name or ""
+    row = BY_NAME.get(name) if ctx is None or ctx.parent is None or ctx.parent.parent is None else None
+    path = name if ctx is None or row is not None else ctx.command_path.partition(" ")[2] or name
+    title, summary = (row.title, row.summary) if row is not None else (path, (command.help or "").rstrip("."))
+    lines = ["NAME:", f"    bitfusion {title} - {summary}", "", "EXAMPLES:", *(f"   $ {example}" for example in examples)]
+    return [*lines, "", "USAGE:", f"   bitfusion {path} {takes}".rstrip()]
+
+
+def _note_lines(notes: str) -> list[str]:
+    return ["", *(f"   {line}".rstrip() for line in notes.strip().splitlines())] if notes else []
+
+
+def _option_lines(command: click.Command) -> list[str]:
+    rows = [_option_row(parameter) for parameter in command.params if isinstance(parameter, click.Option)]
+    rows.append(("--help, -h", "show this page"))
+    width = max(len(left) for left, _ in rows) + 2
+    return [f"   {left.ljust(width)}{right}" for left, right in rows]
 
 
 def _option_row(option: click.Option) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bitfusion_client import cancelling, helping, log, output
+from bitfusion_client import cancelling, handover, helping, log, output
 from bitfusion_client.catalogue import BY_NAME, ROWS, Row
 from bitfusion_client.errors import NotAvailable, UsageError, exit_code
 from bitfusion_client.release import TEXT
@@ -29,6 +29,8 @@ class CommandLine(click.Group):
             return None
         if not row.built:
             raise NotAvailable(f"'bitfusion {row.name}' is not available in this release")
+        if row.server:
+            return handover.command(row)
         command: click.Command = import_module(f"bitfusion_client.commands.{row.name}").command
         return command
 

@@ -11,6 +11,7 @@ from typing import Any
 from bitfusion_core.errors import EXIT_SIGNAL_BASE
 
 JSON_VERSION = 1
+GREEN, YELLOW, RED = "32", "33", "31"
 
 
 def text(block: str) -> None:
@@ -22,6 +23,13 @@ def text(block: str) -> None:
         # Python flushes once more at its exit, and must find something to write to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(EXIT_SIGNAL_BASE + signal.SIGPIPE)
+
+
+def paint(block: str, colour: str) -> str:
+    """In colour on a terminal, unless the user wants none (https://no-color.org)."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return block
+    return f"\x1b[{colour}m{block}\x1b[0m"
 
 
 def as_json(fields: Mapping[str, Any]) -> None:

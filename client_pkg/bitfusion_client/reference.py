@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import cast
 
 import click
 
-from bitfusion_client import errors, helping
-from bitfusion_client.catalogue import ROWS
+from bitfusion_client import errors, handover, helping
+from bitfusion_client.catalogue import ROWS, Row
 from bitfusion_core.errors import BitfusionError, by_code
 
 _HEAD = """# The command line
@@ -72,10 +73,19 @@ def page() -> str:
     parts = [_HEAD.format(screen=helping.screen().rstrip())]
     for row in ROWS:
         if row.built:
-            command = cast(click.Command, import_module(f"bitfusion_client.commands.{row.name}").command)
-            parts.append(f"## {row.title}\n\n```\n{command.get_help(click.Context(command))}\n```\n")
+            parts += _pages(row)
     parts.append(_FILES + _error_rows())
     return "\n".join(parts)
+
+
+def _pages(row: Row) -> Iterator[str]:
+    """The page of a command, and of those below it."""
+    command = handover.command(row) if row.server else cast(click.Command, import_module(f"bitfusion_client.commands.{row.name}").command)
+    context = click.Context(command, info_name=row.name, parent=click.Context(click.Group("bitfusion"), info_name="bitfusion"))
+    yield f"## {row.title}\n\n```\n{command.get_help(context)}\n```\n"
+    for name, below in command.commands.items() if isinstance(command, click.Group) else ():
+        page = below.get_help(click.Context(below, info_name=name, parent=context))
+        yield f"### {row.name} {name}\n\n```\n{page}\n```\n"
 
 
 def _error_rows() -> str:

@@ -42,6 +42,7 @@ class Cli:
     """The `bitfusion` command with its own configuration and environment."""
 
     def __init__(self, folder: Path, home: Path) -> None:
+        self.program = COMMAND
         self.folder = folder
         self.home = home
         libraries = folder / "lib"
@@ -55,12 +56,12 @@ class Cli:
     def run(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         """Run to the end."""
         options = {"stdin": subprocess.DEVNULL, "timeout": TIMEOUT_S, "env": self.environment, **more}
-        return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, **options)
+        return subprocess.run([*self.program, *arguments], capture_output=True, text=True, check=False, **options)
 
     def start(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
         """Start and return at once."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen([*COMMAND, *arguments], text=True, **{**pipes, "env": self.environment, **more})
+        return subprocess.Popen([*self.program, *arguments], text=True, **{**pipes, "env": self.environment, **more})
 
 
 @pytest.fixture

@@ -49,6 +49,8 @@ class Behaviour:
     refuse_token: dict[str, Any] | None = None
     # Replaces an answer: path -> raw bytes.
     raw: dict[str, bytes] = field(default_factory=dict)
+    # Further answers: path -> JSON.
+    more: dict[str, Any] = field(default_factory=dict)
     lease_changes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -172,6 +174,8 @@ def _handler(manager: FakeManager) -> type[BaseHTTPRequestHandler]:
                 self._answer(200, {"client_id": body.get("client_id", CLIENT_ID)})
             elif self.path in ("/query", "/v1/gpus"):
                 self._answer(200, _query(manager))
+            elif self.path in manager.behaviour.more:
+                self._answer(200, manager.behaviour.more[self.path])
             elif self.path == "/v1/leases":
                 self._lease(body)
             elif not head and self.command == "DELETE":

@@ -23,8 +23,9 @@ def test_reference_page_is_current() -> None:
 
 
 def test_all_names_of_the_guide() -> None:
-    """Same commands, same aliases, same order."""
-    assert [" ".join(filter(None, (row.name, row.alias))) for row in ROWS] == [name.strip() for name in re.split(r"[,\n]+", GUIDE.strip())]
+    """Same commands, same aliases, same order; ours beyond the guide are named here."""
+    titles = [" ".join(filter(None, (row.name, row.alias))) for row in ROWS]
+    assert [title for title in titles if title not in ("config", "cdi")] == [name.strip() for name in re.split(r"[,\n]+", GUIDE.strip())]
 
 
 def test_screen_by_every_way(cli: Cli) -> None:

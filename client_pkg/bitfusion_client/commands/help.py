@@ -10,13 +10,17 @@ from bitfusion_client import helping, output
 
 
 @click.command("help", cls=helping.Command, examples=("bitfusion help", "bitfusion help run"), takes="[command]")
-@click.argument("name", required=False)
+@click.argument("names", nargs=-1)
 @click.pass_context
-def command(ctx: click.Context, name: str | None) -> None:
+def command(ctx: click.Context, names: tuple[str, ...]) -> None:
     """List the commands, or explain one."""
-    if name is None:
+    if not names:
         output.text(helping.screen().rstrip("\n"))
         return
-    group = cast(click.Group, ctx.find_root().command)
-    found = cast(click.Command, group.resolve_command(ctx, [name])[1])
-    output.text(found.get_help(ctx))
+    context = ctx.find_root()
+    for name in names:
+        if not isinstance(context.command, click.Group):
+            break
+        found, command, _ = context.command.resolve_command(context, [name])
+        context = click.Context(cast(click.Command, command), info_name=found, parent=context)
+    output.text(context.command.get_help(context))
