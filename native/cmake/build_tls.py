@@ -8,38 +8,19 @@ import hashlib
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
+from native.cmake.source_distribution import fetch, unpack
+
 VERSION = "0.38.1"
 SHA256 = "0dcebfaa70cf079133cd2352119e3d05e9b8ca1d1621736cfb54c03f3d5fef0f"
-WANTED = ("crt/s2n/", "crt/aws-lc/")
+WANTED = ("crt/s2n", "crt/aws-lc")
 # Large, and not needed to build the library.
 UNWANTED = ("crt/s2n/tests/integration", "crt/s2n/tests/pems", "crt/aws-lc/third_party/wycheproof")
 # Hidden symbols, because it lives in other people's processes. Initial-exec thread-local storage, because the dynamic kind may enter the
 # dynamic loader, whose lock an application can hold while it calls CUDA.
 C_FLAGS = "-fvisibility=hidden -ftls-model=initial-exec -fno-sanitize=all -ffunction-sections -fdata-sections"
-
-
-def fetch(folder: Path) -> Path:
-    """Download the source distribution with pip, which checks its hash."""
-    requirement = folder / "requirements.txt"
-    requirement.write_text(f"awscrt=={VERSION} --hash=sha256:{SHA256}\n")
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
-    run([*command, "--require-hashes", "-d", str(folder), "-r", str(requirement)])
-    return next(folder.glob("awscrt-*.tar.gz"))
-
-
-def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack the two libraries and return the folder that holds them."""
-    with tarfile.open(archive) as tar:
-        root = tar.next().name.split("/")[0]  # type: ignore[union-attr]
-        for member in tar:
-            inner = member.name[len(root) + 1 :]
-            if inner.startswith(WANTED) and not inner.startswith(UNWANTED):
-                tar.extract(member, folder, filter="data")
-    return folder / root / "crt"
 
 
 def configure(cmake: str, ninja: str, toolchain: str, source: Path, build: Path, *options: str) -> None:
@@ -62,7 +43,7 @@ def build(output: Path, toolchain: str, cmake: str, ninja: str) -> None:
     """Build both archives into `output`."""
     with tempfile.TemporaryDirectory(prefix="bitfusion-tls-") as name:
         scratch = Path(name)
-        crt = unpack(fetch(scratch), scratch)
+        crt = unpack(fetch("awscrt", VERSION, SHA256, scratch), scratch, WANTED, UNWANTED) / "crt"
         lc, s2n = scratch / "build-lc", scratch / "build-s2n"
         options = ("DISABLE_GO=ON", "DISABLE_PERL=ON", "BUILD_LIBSSL=OFF", "BUILD_TOOL=OFF", "DISABLE_CPU_JITTER_ENTROPY=ON")
         configure(cmake, ninja, toolchain, crt / "aws-lc", lc, *(f"-D{option}" for option in options))

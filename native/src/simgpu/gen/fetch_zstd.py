@@ -1,63 +1,34 @@
-"""Fetches the zstd decompressor's C source: the single-file library inside the source distribution of the `zstandard` package, pinned by hash.
+"""Fetches the zstd decompressor's C source, which travels in the source distribution of the `backports-zstd` package, pinned by hash.
 
-usage: fetch_zstd.py OUTPUT_DIR     (writes zstd.c and its headers there unless they are there already)
+usage: fetch_zstd.py OUTPUT_DIR     (leaves zstd.h, zstd_errors.h, common/ and decompress/ there)
 """
 
 from __future__ import annotations
 
 import pathlib
-import subprocess
+import shutil
 import sys
-import tarfile
 import tempfile
 
-PINNED = "zstandard==0.25.0 --hash=sha256:7713e1179d162cf5c7906da876ec2ccb9c3a9dcbdffef0cc7f70c3667a205f0b"
+from native.cmake.source_distribution import fetch, unpack
+
+VERSION = "1.8.0"
+SHA256 = "9dae4f4c481716e3db473d667457b4f508ff7459c0931b567a5c9677fb3db316"
+INNER = "src/c/zstd/lib"
+WANTED = ("zstd.h", "zstd_errors.h", "common", "decompress")
 
 
-def download(folder: pathlib.Path) -> pathlib.Path:
-    """The source distribution as a file; pip checks its hash."""
-    requirements = folder / "requirements.txt"
-    requirements.write_text(PINNED + "\n")
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "-q",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--no-binary",
-        ":all:",
-        "--require-hashes",
-    ]
-    # The package itself is not built: its metadata needs only what the build environment has.
-    subprocess.run([*command, "-r", str(requirements), "-d", str(folder)], check=True)
-    return next(folder.glob("zstandard-*.tar.gz"))
-
-
-def extract(archive: pathlib.Path, output: pathlib.Path) -> None:
-    """Takes the files out, whatever the archive's top folder is called."""
-    with tarfile.open(archive) as members:
-        for member in members.getmembers():
-            name = pathlib.PurePosixPath(member.name)
-            if name.parts[1:] in (("zstd", "zstd.c"), ("zstd", "zstd.h"), ("zstd", "zstd_errors.h")):
-                source = members.extractfile(member)
-                if source is not None:
-                    (output / name.name).write_bytes(source.read())
-
-
-def main() -> None:
-    """Fetch once."""
-    output = pathlib.Path(sys.argv[1])
-    if (output / "zstd.c").exists():
-        return
-    output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        extract(download(pathlib.Path(folder)), output)
-    for name in ("zstd.c", "zstd.h", "zstd_errors.h"):
-        if not (output / name).exists():
-            sys.exit(f"the zstandard source distribution has no zstd/{name}")
+def main(output: pathlib.Path) -> None:
+    """Unpack the archive aside, then move what is wanted into place."""
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        scratch = pathlib.Path(folder)
+        archive = fetch("backports-zstd", VERSION, SHA256, scratch)
+        unpacked = unpack(archive, scratch, [f"{INNER}/{name}" for name in WANTED])
+        shutil.rmtree(output, ignore_errors=True)
+        (unpacked / INNER).rename(output)
+    for source in output.rglob("*.c"):
+        source.touch()  # newer than this script, or ninja would fetch again
 
 
 if __name__ == "__main__":
-    main()
+    main(pathlib.Path(sys.argv[1]).absolute())
