@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "transport/connect.h"
 #include "wire/hello.h"
 
 namespace bitfusion::test {
@@ -58,6 +59,14 @@ Loopback::~Loopback() {
   close(listener_);
   // The session's detached threads may still be leaving it; the test process ends soon.
   static_cast<void>(session_.release());
+}
+
+void Loopback::open_bulk(transport::Channel* channel) {
+  transport::Identity identity{&allocation_, {}, {}};
+  char error[400] = "";
+  if (transport::open_connection(identity, wire::ConnectionKind::kBulk, channel, error, sizeof(error))) return;
+  std::fprintf(stderr, "cannot connect: %s\n", error);
+  std::exit(1);
 }
 
 std::string Loopback::finish(const std::string& reason) {

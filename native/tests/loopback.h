@@ -18,6 +18,8 @@ class Loopback {
 
   transport::Link& link() { return *link_; }
   worker::Session& session() { return *session_; }
+  // A bulk connection without the link's manners.
+  void open_bulk(transport::Channel* channel);
   // Ends the session and returns its reason.
   std::string finish(const std::string& reason);
   std::string wait_end();

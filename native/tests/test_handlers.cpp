@@ -94,6 +94,12 @@ CUresult open_stream(Call& call) {
   return CUDA_SUCCESS;
 }
 
+CUresult zeros(Call& call) {
+  std::vector<std::byte> zeros(call.args.get<uint64_t>());
+  call.reply.bytes(zeros.data(), zeros.size());
+  return CUDA_SUCCESS;
+}
+
 void work_keys(const wire::FrameHeader&, wire::Reader args, Keys& keys) { keys.work(args.get<uint64_t>()); }
 void stream_keys(const wire::FrameHeader&, wire::Reader args, Keys& keys) { keys.stream(args.get<uint64_t>()); }
 
@@ -111,6 +117,7 @@ const Row kRows[] = {
     {"hold_stream", CallClass::kWork, hold_stream, work_keys},
     {"open_stream", CallClass::kNow, open_stream, nullptr},
     {"nothing", CallClass::kWork, ready, work_keys},
+    {"zeros", CallClass::kNow, zeros, nullptr},
 };
 static_assert(std::size(kRows) == kRowCount);
 

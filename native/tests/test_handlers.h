@@ -19,6 +19,7 @@ enum TestRow : uint16_t {
   kHoldStream,   // async, u64 stream: the stream stands still until kOpenStream
   kOpenStream,   // async
   kNothing,      // async, u64 stream: counted as work, does nothing
+  kZeros,        // sync, u64 n -> n bytes
   kRowCount,
 };
 

@@ -2,7 +2,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -51,7 +53,7 @@ void echo(Link& link, size_t size, char fill) {
   CHECK(frame.call(&reply) == 0);
   auto answer = reply.in();
   auto got = answer.blob();
-  CHECK(answer.ok() && got.size() == size && std::memcmp(got.data(), bytes.data(), size) == 0);
+  CHECK(answer.ok() && std::ranges::equal(got, std::as_bytes(std::span(bytes))));
 }
 
 void answers_carry_results_of_any_size() {
@@ -171,7 +173,137 @@ void many_copies_on_several_streams_interleave() {
   CHECK(backs == sources);
 }
 
+// What a stream that waits has taken must not be all there is: the copy that it waits for may come later.
+void copies_behind_a_wait_do_not_keep_others_out() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  constexpr size_t kSize = 80 << 20;
+  auto source = pattern(kSize, 1), other = pattern(kSize, 2);
+  std::vector<uint32_t> waiting(kSize / 4), device(kSize / 4), back(kSize / 4), late(kSize / 4);
+  auto to = reinterpret_cast<uint64_t>(waiting.data()), free = reinterpret_cast<uint64_t>(device.data());
+  send(link, kHoldStream, 3);
+  CHECK(link.copy_in(kContext, 3, to, source.data(), kSize, CopyMode::kPinned) == 0);
+  CHECK(link.copy_in(kContext, 4, free, other.data(), kSize, CopyMode::kPageable) == 0);
+  CHECK(call(link, kSyncStream, 4) == 0);
+  CHECK(device == other);
+  CHECK(link.copy_out(kContext, 3, late.data(), to, kSize, CopyMode::kPinned) == 0);
+  CHECK(link.copy_out(kContext, 4, back.data(), free, kSize, CopyMode::kBlocking) == 0);
+  CHECK(back == other);
+  send(link, kOpenStream);
+  CHECK(call(link, kSyncStream, 3) == 0);
+  CHECK(late == source);
+}
+
+// The same with many small ones of either direction, which fill the staging as well.
+void small_copies_behind_a_wait_do_not_keep_others_out() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  constexpr size_t kSize = 100'000, kCopies = 60;
+  auto source = pattern(kSize, 1);
+  std::vector<uint32_t> device(kSize / 4), other(kSize / 4), back(kSize / 4);
+  std::vector<std::vector<uint32_t>> outs(kCopies, std::vector<uint32_t>(kSize / 4));
+  auto to = reinterpret_cast<uint64_t>(device.data()), free = reinterpret_cast<uint64_t>(other.data());
+  send(link, kHoldStream, 3);
+  for (size_t i = 0; i < kCopies; ++i) CHECK(link.copy_in(kContext, 3, to, source.data(), kSize, CopyMode::kPinned) == 0);
+  for (auto& out : outs) CHECK(link.copy_out(kContext, 3, out.data(), to, kSize, CopyMode::kPinned) == 0);
+  CHECK(link.copy_in(kContext, 4, free, source.data(), kSize, CopyMode::kBlocking) == 0);
+  CHECK(link.copy_out(kContext, 4, back.data(), free, kSize, CopyMode::kBlocking) == 0);
+  CHECK(back == source);
+  CHECK(link.copy_out(kContext, 4, back.data(), free, 1'000, CopyMode::kBlocking) == 0);
+  send(link, kOpenStream);
+  CHECK(call(link, kSyncStream, 3) == 0);
+  CHECK(std::ranges::all_of(outs, [&](const auto& out) { return out == source; }));
+}
+
+// The bytes of a copy that has failed are taken all the same, also while other copies wait.
+void a_failed_copy_does_not_block_the_next() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  constexpr size_t kSize = 40 << 20;
+  auto source = pattern(kSize, 1);
+  std::vector<uint32_t> waiting(kSize / 4), device(kSize / 4);
+  auto to = reinterpret_cast<uint64_t>(device.data());
+  send(link, kHoldStream, 3);
+  CHECK(link.copy_in(kContext, 3, reinterpret_cast<uint64_t>(waiting.data()), source.data(), kSize, CopyMode::kPinned) == 0);
+  constexpr uint64_t kNoStream = 200, kNoContext = 2;
+  CHECK(link.copy_in(kContext, kNoStream, to, source.data(), kSize, CopyMode::kBlocking) == 400);
+  CHECK(link.copy_in(kNoContext, 4, to, source.data(), kSize, CopyMode::kBlocking) == 201);
+  CHECK(link.copy_in(0, 4, to, source.data(), kSize, CopyMode::kBlocking) == 201);
+  CHECK(link.copy_in(kContext, 4, to, source.data(), kSize, CopyMode::kBlocking) == 0);
+  CHECK(device == source);
+  send(link, kOpenStream);
+  CHECK(call(link, kSyncStream, 3) == 0);
+}
+
+// Sends a piece of a transfer without asking anybody.
+void send_chunk(bitfusion::transport::Channel& channel, bitfusion::wire::ChunkHeader header) {
+  std::vector<std::byte> bytes(header.size);
+  CHECK(bitfusion::transport::write_exactly(channel.fd(), &header, sizeof(header), 5'000));
+  CHECK(bitfusion::transport::write_exactly(channel.fd(), bytes.data(), bytes.size(), 5'000));
+}
+
+void a_client_that_sends_more_than_it_may_is_shown_out() {
+  Loopback loopback = make();
+  bitfusion::transport::Channel bulk;
+  loopback.open_bulk(&bulk);
+  for (uint32_t i = 1; i <= bitfusion::wire::kFirstCredit + 1; ++i) send_chunk(bulk, {i, 4, 0, 8, 0, 0});
+  CHECK(loopback.wait_end().find("more bytes of copies") != std::string::npos);
+}
+
+void chunks_out_of_order_end_the_session() {
+  constexpr uint32_t kAttachment = 1, kUnknown = 7;
+  const bitfusion::wire::ChunkHeader bad[][2] = {
+      {{1, 4, 0, 8, kAttachment, 0}, {2, 4, 0, 8, kAttachment, 0}},
+      {{1, 4, 0, 8, kAttachment, 0}, {1, 4, 0, 8, 0, 0}},
+      {{1, 4, 0, 8, kAttachment, 0}, {1, 4, 2, 8, kAttachment, 0}},
+      {{1, 4, 0, 8, 0, 0}, {1, 8, 4, 8, 0, 0}},
+      {{1, 4, 0, 8, 0, 0}, {0, 4, 4, 8, 0, 0}},
+      {{1, 4, 0, 8, 0, 0}, {2, 4, 0, 8, kUnknown, 0}},
+      {{1, 4, 0, 8, 0, 0}, {1, 4, ~uint64_t{0}, ~uint64_t{0}, 0, 0}},
+  };
+  for (const auto& pair : bad) {
+    Loopback loopback = make();
+    bitfusion::transport::Channel bulk;
+    loopback.open_bulk(&bulk);
+    for (const auto& header : pair) send_chunk(bulk, header);
+    CHECK(loopback.wait_end().find("in transfer") != std::string::npos);
+  }
+}
+
+// Nothing of a call that fails before it runs stays behind: together these are more than a client may make its worker hold.
+void large_arguments_of_failed_calls_are_dropped() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  std::vector<std::byte> bytes(160 << 20);
+  constexpr uint64_t kNoContext = 2;
+  for (int i = 0; i < 14; ++i) CHECK(Frame(link, kSum, kNoContext, 0).call_with_bulk(nullptr, bytes.data(), bytes.size()) == 201);
+  echo(link, 10, 'x');
+}
+
+void an_answer_that_does_not_fit_is_an_error_of_that_call() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  Reply fits;
+  CHECK(call(link, kZeros, bitfusion::wire::kMaxReply, &fits) == 0);
+  CHECK(fits.size() == bitfusion::wire::kMaxReply);
+  CHECK(call(link, kZeros, bitfusion::wire::kMaxReply + 1) == 2);
+  echo(link, 10, 'x');
+}
+
 std::atomic<uint64_t> host_calls{0};
+
+void one_host_function_may_be_asked_for_by_several_streams() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  host_calls = 0;
+  uint64_t number =
+      link.remember_host_function([](void* data, uint32_t) { ++*static_cast<std::atomic<uint64_t>*>(data); }, &host_calls, true);
+  for (uint64_t round = 0; round < 20; ++round) {
+    for (uint64_t stream = 2; stream < 12; ++stream) send(link, kHostCall, stream, number);
+  }
+  for (uint64_t stream = 2; stream < 12; ++stream) CHECK(call(link, kSyncStream, stream) == 0);
+  CHECK(host_calls == 200);
+}
 
 void host_functions_run_in_the_client() {
   Loopback loopback = make();
@@ -231,6 +363,14 @@ const TestCase kCases[] = {
     {"large arguments arrive whole", large_arguments_arrive_whole},
     {"copies of every size and mode arrive", copies_of_every_size_and_mode_arrive},
     {"many copies on several streams interleave", many_copies_on_several_streams_interleave},
+    {"copies behind a wait do not keep others out", copies_behind_a_wait_do_not_keep_others_out},
+    {"small copies behind a wait do not keep others out", small_copies_behind_a_wait_do_not_keep_others_out},
+    {"a failed copy does not block the next", a_failed_copy_does_not_block_the_next},
+    {"a client that sends more than it may is shown out", a_client_that_sends_more_than_it_may_is_shown_out},
+    {"chunks out of order end the session", chunks_out_of_order_end_the_session},
+    {"large arguments of failed calls are dropped", large_arguments_of_failed_calls_are_dropped},
+    {"an answer that does not fit is an error of that call", an_answer_that_does_not_fit_is_an_error_of_that_call},
+    {"one host function may be asked for by several streams", one_host_function_may_be_asked_for_by_several_streams},
     {"host functions run in the client", host_functions_run_in_the_client},
     {"a bad frame ends the session with a reason", a_bad_frame_ends_the_session_with_a_reason},
     {"the end of the session fails calls under way", the_end_of_the_session_fails_calls_under_way},

@@ -29,31 +29,53 @@ uint32_t Bulk::enqueue(Outgoing* item) {
   return last_number_;
 }
 
-// With send_lock_ held: sends the first in line, the lock released meanwhile.
-void Bulk::send_next() {
-  Outgoing* item = head_;
-  head_ = item->next;
-  if (!head_) tail_ = &head_;
+// With send_lock_ held: sends a chunk, or an attachment, of the first that may go; the lock is released meanwhile. False: none may.
+bool Bulk::send_next() {
+  Outgoing* item = next_in_line();
+  if (!item) return false;
+  if (item->kind == wire::ChunkKind::kCopy) --(item->credit ? item->credit : credit_);
   sending_ = true;
   send_lock_.unlock();
-  bool sent = !failed_.load(std::memory_order_relaxed) && send_item(*item);
+  bool sent = !failed_.load(std::memory_order_relaxed) && send_part(*item);
   if (!sent) fail();
   send_lock_.lock();
   sending_ = false;
+  if (!sent || item->sent == item->size) complete(item);
+  send_changed_.notify_all();
+  return true;
+}
+
+Outgoing* Bulk::next_in_line() {
+  bool any = credit_ > 0 || failed_.load(std::memory_order_relaxed);
+  Outgoing* item = head_;
+  while (item && !any && !item->credit && item->kind == wire::ChunkKind::kCopy) item = item->next;
+  return item;
+}
+
+void Bulk::complete(Outgoing* item) {
+  Outgoing** link = &head_;
+  while (*link != item) link = &(*link)->next;
+  *link = item->next;
+  if (!*link) tail_ = link;
+  credit_ += item->credit;
   if (item->owned)
     delete item;
   else
     item->done = true;
+}
+
+void Bulk::add_credit(uint32_t number, uint32_t chunks) {
+  Guard guard(send_lock_);
+  Outgoing* item = head_;
+  while (item && item->number != number) item = item->next;
+  (item ? item->credit : credit_) += chunks;
   send_changed_.notify_all();
 }
 
 bool Bulk::finish(Outgoing* item) {
   Guard guard(send_lock_);
   while (!item->done) {
-    if (sending_)
-      send_changed_.wait(send_lock_);
-    else
-      send_next();
+    if (sending_ || !send_next()) send_changed_.wait(send_lock_);
   }
   return !failed_.load(std::memory_order_relaxed);
 }
@@ -72,24 +94,22 @@ void* Bulk::sender_main(void* bulk) {
 void Bulk::send_queue() {
   Guard guard(send_lock_);
   for (;;) {
-    if (!head_ || sending_)
-      send_changed_.wait(send_lock_);
-    else
-      send_next();
+    if (sending_ || !send_next()) send_changed_.wait(send_lock_);
   }
 }
 
-bool Bulk::send_item(const Outgoing& item) {
+bool Bulk::send_part(Outgoing& item) {
   char why[320];
   if (!ensure_open(why, sizeof(why))) {
     std::fprintf(stderr, "bitfusion: %s\n", why);
     return false;
   }
-  for (size_t offset = 0; offset < item.size; offset += wire::kMaxChunk) {
-    auto size = static_cast<uint32_t>(std::min<size_t>(item.size - offset, wire::kMaxChunk));
-    wire::ChunkHeader header{item.number, size, offset, item.size, static_cast<uint32_t>(item.kind), 0};
-    if (!write_chunk(header, item.data + offset)) return false;
-  }
+  do {
+    auto size = static_cast<uint32_t>(std::min<size_t>(item.size - item.sent, wire::kMaxChunk));
+    wire::ChunkHeader header{item.number, size, item.sent, item.size, static_cast<uint32_t>(item.kind), 0};
+    if (!write_chunk(header, item.data + item.sent)) return false;
+    item.sent += size;
+  } while (item.kind == wire::ChunkKind::kAttachment && item.sent < item.size);
   return true;
 }
 
@@ -106,15 +126,17 @@ bool Bulk::write_chunk(const wire::ChunkHeader& header, const std::byte* data) {
   return true;
 }
 
+bool Bulk::ensure_receiver() {
+  Guard guard(receive_lock_);
+  if (!receiver_started_) receiver_started_ = start_thread("bitfusion-recv", receiver_main, this);
+  return receiver_started_;
+}
+
 uint32_t Bulk::expect(void* destination, size_t size) {
+  if (!ensure_receiver()) return 0;
   auto* item = new (std::nothrow) Incoming{0, static_cast<std::byte*>(destination), size, 0, nullptr};
   if (!item) return 0;
   Guard guard(receive_lock_);
-  if (!receiver_started_) receiver_started_ = start_thread("bitfusion-recv", receiver_main, this);
-  if (!receiver_started_) {
-    delete item;
-    return 0;
-  }
   if (++last_expected_ == 0) ++last_expected_;
   item->number = last_expected_;
   item->next = incoming_;
@@ -159,6 +181,7 @@ void* Bulk::receiver_main(void* argument) {
 bool Bulk::receive_chunk() {
   wire::ChunkHeader header;
   if (!read_all(&header, sizeof(header))) return false;
+  if (header.kind == static_cast<uint32_t>(wire::ChunkKind::kCredit)) return add_credit(header.bulk, header.size), true;
   bool last = false;
   std::byte* place = place_of(header, &last);
   if (!place || !read_all(place, header.size)) return false;
@@ -200,6 +223,10 @@ bool Bulk::read_all(void* data, size_t size) {
 void Bulk::fail() {
   if (failed_.exchange(true)) return;
   channel_.shut();
+  {
+    Guard guard(send_lock_);
+    send_changed_.notify_all();
+  }
   landed_changed_.fetch_add(1, std::memory_order_release);
   futex_wake(landed_changed_);
 }

@@ -1,8 +1,8 @@
 // The client's bulk connection: the bytes of large copies and large arguments. Their places are in the command stream.
 //
-// Out: transfers leave in the order of their frames (the worker stages them in order; another order could fill its staging with bytes
-// that wait for bytes that cannot get in). A thread that must wait for its transfer anyway sends it itself; a sender thread is started
-// by the first transfer that nobody waits for. In: a receiver thread, started by the first transfer that is expected.
+// Out: transfers leave in the order of their frames, as far as the worker has given credit; one that its stream is ready for gets credit
+// of its own and overtakes those that wait for it. A thread that must wait for its transfer anyway sends it itself; a sender thread is
+// started by the first transfer that nobody waits for. In: a receiver thread, started by the first copy in either direction.
 #pragma once
 
 #include <atomic>
@@ -23,6 +23,8 @@ struct Outgoing {
   wire::ChunkKind kind = wire::ChunkKind::kCopy;
   bool owned = false;
   uint32_t number = 0;
+  size_t sent = 0;
+  uint32_t credit = 0;  // chunks of this transfer
   bool done = false;
   Outgoing* next = nullptr;
 };
@@ -42,6 +44,8 @@ class Bulk {
   bool finish(Outgoing* item);
   // Starts the thread that sends what nobody waits for.
   bool ensure_sender();
+  // Starts the thread that receives, credit included: before the first copy out.
+  bool ensure_receiver();
 
   // Announces a transfer from the worker; its number. 0 when memory is short or no receiver can be started.
   uint32_t expect(void* destination, size_t size);
@@ -66,8 +70,11 @@ class Bulk {
   static void* sender_main(void* bulk);
   static void* receiver_main(void* bulk);
   void send_queue();
-  void send_next();
-  bool send_item(const Outgoing& item);
+  bool send_next();
+  Outgoing* next_in_line();
+  void complete(Outgoing* item);
+  void add_credit(uint32_t number, uint32_t chunks);
+  bool send_part(Outgoing& item);
   bool write_chunk(const wire::ChunkHeader& header, const std::byte* data);
   bool receive_chunk();
   bool read_all(void* data, size_t size);
@@ -83,6 +90,7 @@ class Bulk {
   Condition send_changed_;
   Outgoing* head_ = nullptr;
   Outgoing** tail_ = &head_;
+  uint32_t credit_ = wire::kFirstCredit;  // chunks of any copy
   bool sending_ = false;
   bool sender_started_ = false;
   uint32_t last_number_ = 0;

@@ -156,6 +156,7 @@ uint32_t Link::copy_in(uint64_t context, uint64_t stream, uint64_t device, const
 
 uint32_t Link::copy_in_large(uint64_t context, uint64_t stream, uint64_t device, const void* source, size_t size, CopyMode mode) {
   if (!ready_for_bulk()) return kLinkGone;
+  if (!impl_->bulk.ensure_receiver()) return kOutOfMemory;
   if (mode == CopyMode::kPinned && !impl_->bulk.ensure_sender()) mode = CopyMode::kPageable;
   Outgoing on_stack;
   Outgoing* item = mode == CopyMode::kPinned ? new (std::nothrow) Outgoing : &on_stack;

@@ -17,6 +17,8 @@ namespace bitfusion::wire {
 constexpr uint32_t kFrameAlignment = 8;
 // Larger payloads travel on the bulk connection.
 constexpr uint32_t kMaxFrame = 1u << 20;
+// Most bytes behind a ReplyHeader.
+constexpr uint32_t kMaxReply = kMaxFrame - 32;
 
 enum FrameFlags : uint16_t {
   kWantsReply = 1 << 0,  // a client thread waits for the answer
@@ -59,7 +61,7 @@ struct ReplyHeader {
   uint32_t status;    // CUresult
   uint32_t thread;    // of the request
 };
-static_assert(sizeof(ReplyHeader) == 32);
+static_assert(sizeof(ReplyHeader) == kMaxFrame - kMaxReply);
 
 enum CopyWait : uint32_t {
   kNoWait = 0,     // ordered on its stream, nothing else
@@ -97,13 +99,15 @@ static_assert(sizeof(OutputPayload) == 16);
 
 enum class ChunkKind : uint32_t {
   kCopy = 0,        // of a copy between host and device
-  kAttachment = 1,  // of a large argument (Frame::call_with_bulk)
+  kAttachment = 1,  // of a large argument (Frame::call_with_bulk); its chunks follow each other without others between
+  kCredit = 2,      // worker to client, no bytes behind it: `size` more chunks may be sent of transfer `bulk`, of any copy where that is 0
 };
 
-// Precedes every chunk on a bulk connection, in either direction.
+// Precedes every chunk on a bulk connection, in either direction. Chunks of copies need credit, each the same whatever its size: the worker
+// has room for so many. Credit for a transfer that is over, or is not spent when it is, counts for any copy.
 struct ChunkHeader {
   uint32_t bulk;      // number of the transfer
-  uint32_t size;      // bytes of the chunk, 1 to kMaxChunk
+  uint32_t size;      // bytes of the chunk, 1 to kMaxChunk; chunks of kCredit
   uint64_t offset;    // within the transfer; chunks of a transfer come in order
   uint64_t total;     // bytes of the transfer
   uint32_t kind;      // ChunkKind
@@ -112,6 +116,8 @@ struct ChunkHeader {
 static_assert(sizeof(ChunkHeader) == 32);
 
 constexpr uint32_t kMaxChunk = 1u << 20;
+// What a client may send of copies before the first kCredit.
+constexpr uint32_t kFirstCredit = 24;
 
 constexpr size_t padded(size_t size) { return (size + kFrameAlignment - 1) & ~size_t{kFrameAlignment - 1}; }
 

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <thread>
+#include <utility>
 
 #include "worker/executor.h"
 
@@ -11,7 +12,22 @@ namespace {
 
 struct Stopped {};
 
+bool is_attachment(const wire::ChunkHeader& header) { return header.kind == static_cast<uint32_t>(wire::ChunkKind::kAttachment); }
+
 }  // namespace
+
+struct BulkPort::Growing {
+  explicit Growing(std::shared_ptr<std::atomic<uint64_t>> all_, const wire::ChunkHeader& header)
+      : all(std::move(all_)), number(header.bulk), total(header.total) {}
+  ~Growing() { *all -= bytes.size(); }
+  Growing(const Growing&) = delete;
+  Growing& operator=(const Growing&) = delete;
+
+  std::shared_ptr<std::atomic<uint64_t>> all;
+  uint32_t number;
+  uint64_t total;
+  std::vector<std::byte> bytes;
+};
 
 void BulkPort::attach(std::unique_ptr<transport::Channel> channel) {
   channel_ = std::move(channel);
@@ -36,42 +52,43 @@ void BulkPort::receive_chunk() {
   wire::ChunkHeader header;
   read_all(&header, sizeof(header));
   check(header);
-  if (header.kind == static_cast<uint32_t>(wire::ChunkKind::kAttachment))
+  if (is_attachment(header))
     receive_attachment(header);
   else
     receive_copy(header);
 }
 
-// Transfers do not mix: a chunk goes on where the one before ended, or begins the next transfer after a complete one.
+// Whether the chunks of a copy come in order is seen where its frame is at hand.
 void BulkPort::check(const wire::ChunkHeader& header) {
-  bool begins = expected_.offset == expected_.total;
-  bool continues = header.bulk == expected_.bulk && header.offset == expected_.offset && header.total == expected_.total &&
-                   header.kind == expected_.kind;
-  if (begins ? header.offset != 0 || header.total == 0 || header.bulk == 0 : !continues)
-    throw BadFrame{"a chunk out of order in transfer " + std::to_string(header.bulk)};
-  bool is_attachment = header.kind == static_cast<uint32_t>(wire::ChunkKind::kAttachment);
-  if (header.kind > static_cast<uint32_t>(wire::ChunkKind::kAttachment) || header.size == 0 || header.size > wire::kMaxChunk ||
-      header.size > header.total - header.offset || (is_attachment && header.total > kMaxAttachment))
+  bool known = is_attachment(header) || header.kind == static_cast<uint32_t>(wire::ChunkKind::kCopy);
+  if (!known || header.bulk == 0 || header.size == 0 || header.size > wire::kMaxChunk || header.offset >= header.total ||
+      header.size > header.total - header.offset)
     throw BadFrame{"a chunk of " + std::to_string(header.size) + " bytes in transfer " + std::to_string(header.bulk)};
-  expected_ = header;
-  expected_.offset += header.size;
+  bool begins = header.offset == 0;
+  bool continues = attachment_ && header.bulk == attachment_->number && header.offset == attachment_->bytes.size() &&
+                   header.total == attachment_->total && is_attachment(header);
+  if (attachment_ ? !continues : is_attachment(header) && !begins)
+    throw BadFrame{"a chunk out of order in transfer " + std::to_string(header.bulk)};
 }
 
 void BulkPort::receive_copy(const wire::ChunkHeader& header) {
-  std::byte* data = in_.acquire();
-  if (!data) throw Stopped{};
+  std::byte* data = in_.try_acquire();
+  if (!data) throw BadFrame{"more bytes of copies than the client may send"};
   read_all(data, header.size);
   events_.chunk({data, header});
 }
 
 void BulkPort::receive_attachment(const wire::ChunkHeader& header) {
+  if (!attachment_) attachment_ = std::make_shared<Growing>(attached_bytes_, header);
   // Grows with what has really come, not with what was promised.
-  size_t before = attachment_.size();
-  attachment_.resize(before + header.size);
-  read_all(attachment_.data() + before, header.size);
-  if (attachment_.size() < header.total) return;
-  events_.attachment(header.bulk, std::move(attachment_));
-  attachment_ = {};
+  std::vector<std::byte>& bytes = attachment_->bytes;
+  size_t before = bytes.size();
+  if ((*attached_bytes_ += header.size) > kMaxAttachments) throw BadFrame{"large arguments of more than 2 GiB at once"};
+  bytes.resize(before + header.size);
+  read_all(bytes.data() + before, header.size);
+  if (bytes.size() < header.total) return;
+  events_.attachment(header.bulk, Attachment(attachment_, &bytes));
+  attachment_ = nullptr;
 }
 
 void BulkPort::read_all(void* data, size_t size) {
@@ -86,9 +103,15 @@ void BulkPort::read_all(void* data, size_t size) {
   }
 }
 
-void BulkPort::send(LandedChunk chunk, std::function<void()> released) {
+void BulkPort::send(StagedChunk chunk, std::function<void()> released) {
   std::lock_guard guard(lock_);
   queue_.push_back({chunk, std::move(released)});
+  changed_.notify_one();
+}
+
+void BulkPort::send_credit(uint32_t transfer, uint32_t chunks) {
+  std::lock_guard guard(lock_);
+  credits_[transfer] += chunks;
   changed_.notify_one();
 }
 
@@ -102,12 +125,13 @@ void BulkPort::stop() {
 void BulkPort::send_loop() {
   std::unique_lock guard(lock_);
   for (;;) {
-    changed_.wait(guard, [this] { return stopped_ || !queue_.empty(); });
-    if (stopped_) return;
+    changed_.wait(guard, [this] { return stopped_ || !queue_.empty() || !credits_.empty(); });
+    if (stopped_ || !send_credits(guard)) return;
+    if (queue_.empty()) continue;
     Outgoing next = std::move(queue_.front());
     queue_.pop_front();
     guard.unlock();
-    bool sent = write_chunk(next.chunk);
+    bool sent = write(next.chunk.header, next.chunk.data, next.chunk.header.size);
     out_.release(next.chunk.data);
     next.released();
     guard.lock();
@@ -115,9 +139,20 @@ void BulkPort::send_loop() {
   }
 }
 
-bool BulkPort::write_chunk(const LandedChunk& chunk) {
-  iovec parts[] = {{const_cast<wire::ChunkHeader*>(&chunk.header), sizeof(chunk.header)}, {chunk.data, chunk.header.size}};
-  size_t total = sizeof(chunk.header) + chunk.header.size;
+// Before the chunks: they are short, and somebody may wait for them.
+bool BulkPort::send_credits(std::unique_lock<std::mutex>& guard) {
+  auto credits = std::exchange(credits_, {});
+  guard.unlock();
+  bool sent = true;
+  for (auto [transfer, chunks] : credits)
+    sent = sent && write({transfer, chunks, 0, 0, static_cast<uint32_t>(wire::ChunkKind::kCredit), 0}, nullptr, 0);
+  guard.lock();
+  return sent;
+}
+
+bool BulkPort::write(const wire::ChunkHeader& header, const std::byte* data, size_t size) {
+  iovec parts[] = {{const_cast<wire::ChunkHeader*>(&header), sizeof(header)}, {const_cast<std::byte*>(data), size}};
+  size_t total = sizeof(header) + size;
   for (size_t done = 0; done < total;) {
     ssize_t sent = channel_->write(parts, 2, done);
     if (sent < 0) return false;

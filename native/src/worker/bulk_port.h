@@ -18,16 +18,19 @@
 
 namespace bitfusion::worker {
 
-// A piece of a copy that has arrived.
-struct LandedChunk {
-  std::byte* data;  // of the incoming staging
+// A piece of a copy in staging.
+struct StagedChunk {
+  std::byte* data;
   wire::ChunkHeader header;
 };
 
+// A large argument (a module image). Counted, for as long as it exists, against what a client may make its worker hold.
+using Attachment = std::shared_ptr<const std::vector<std::byte>>;
+
 // What the executor is told, in the receiving thread.
 struct BulkEvents {
-  std::function<void(LandedChunk)> chunk;
-  std::function<void(uint32_t number, std::vector<std::byte> bytes)> attachment;
+  std::function<void(StagedChunk)> chunk;
+  std::function<void(uint32_t number, Attachment bytes)> attachment;
   std::function<void(std::string reason)> broken;
 };
 
@@ -39,7 +42,9 @@ class BulkPort {
   void attach(std::unique_ptr<transport::Channel> channel);
   bool attached() const { return channel_ != nullptr; }
   // Sends a chunk of the outgoing staging and releases it. May be called before attach().
-  void send(LandedChunk chunk, std::function<void()> released);
+  void send(StagedChunk chunk, std::function<void()> released);
+  // Lets the client send so many more chunks of a transfer (0: of any copy).
+  void send_credit(uint32_t transfer, uint32_t chunks);
   void stop();
 
   uint64_t bytes_in() const { return bytes_in_; }
@@ -47,9 +52,10 @@ class BulkPort {
 
  private:
   struct Outgoing {
-    LandedChunk chunk;
+    StagedChunk chunk;
     std::function<void()> released;
   };
+  struct Growing;  // an attachment under way
 
   void receive_loop();
   void receive_chunk();
@@ -58,20 +64,22 @@ class BulkPort {
   void check(const wire::ChunkHeader& header);
   void read_all(void* data, size_t size);
   void send_loop();
-  bool write_chunk(const LandedChunk& chunk);
+  bool send_credits(std::unique_lock<std::mutex>& guard);
+  bool write(const wire::ChunkHeader& header, const std::byte* data, size_t size);
 
-  // Attachments (module images) are kept in ordinary memory.
-  static constexpr uint64_t kMaxAttachment = 4ull << 30;
+  // All attachments together, those that handlers work on included.
+  static constexpr uint64_t kMaxAttachments = 2ull << 30;
 
   Staging& in_;
   Staging& out_;
   BulkEvents events_;
   std::unique_ptr<transport::Channel> channel_;
-  wire::ChunkHeader expected_ = {};  // of the transfer under way
-  std::vector<std::byte> attachment_;
+  std::shared_ptr<Growing> attachment_;
+  std::shared_ptr<std::atomic<uint64_t>> attached_bytes_ = std::make_shared<std::atomic<uint64_t>>(0);
   std::mutex lock_;
   std::condition_variable changed_;
   std::deque<Outgoing> queue_;
+  std::map<uint32_t, uint32_t> credits_;  // chunks by transfer, not yet told
   bool stopped_ = false;
   std::atomic<uint64_t> bytes_in_{0};
   std::atomic<uint64_t> bytes_out_{0};

@@ -18,10 +18,11 @@ struct Held {
   wire::FrameHeader header;
   std::vector<std::byte> payload;
   Keys keys;
-  bool holds_thread = false;  // its client thread's later frames wait for it, as they would in a blocking call
-  bool ready = false;         // in the line of those to be resumed
-  bool started = false;       // a helper is at it
-  uint64_t progress = 0;      // bytes of a copy that have been enqueued
+  bool holds_thread = false;   // its client thread's later frames wait for it, as they would in a blocking call
+  bool ready = false;          // in the line of those to be resumed
+  bool started = false;        // a helper is at it
+  uint64_t progress = 0;       // bytes of a copy that have been enqueued
+  std::shared_ptr<bool> head;  // set when all that was on the stream before has finished; null: nobody has asked yet
   CUresult status = CUDA_SUCCESS;
   std::vector<uint64_t> queues;  // keys under which it stands
 };

@@ -22,10 +22,17 @@ constexpr std::chrono::milliseconds kLastCalls{500};
 
 }  // namespace
 
-// A host function of the client that a stream waits for.
-struct Session::HostCall {
+// A host function of the client, as it stands in a stream or, captured, in graphs.
+struct Session::HostFunction {
   Session* session;
   uint64_t callback;
+  bool captured;
+
+  void run(CUresult status);
+};
+
+// One run of it that a stream waits for.
+struct Session::HostCall {
   std::condition_variable changed;
   bool done = false;
 };
@@ -41,12 +48,9 @@ Session::Session(const SessionConfig& config, const HandlerTable& table, const s
       }),
       streams_(driver_, helpers_, mailbox_),
       bulk_(staging_in_, staging_out_,
-            {.chunk = [this](LandedChunk chunk) { mailbox_.post([this, chunk] { chunk_landed(chunk); }); },
-             .attachment =
-                 [this](uint32_t number, std::vector<std::byte> bytes) {
-                   auto shared = std::make_shared<std::vector<std::byte>>(std::move(bytes));
-                   mailbox_.post([this, number, shared] { attachments_[number] = std::move(*shared); });
-                 },
+            {.chunk = [this](StagedChunk chunk) { mailbox_.post([this, chunk] { chunk_landed(chunk); }); },
+             .attachment = [this](uint32_t number,
+                                  Attachment bytes) { mailbox_.post([this, number, bytes] { attachments_[number] = bytes; }); },
              .broken = [this](std::string reason) { stop(std::move(reason)); }}),
       output_(output) {}
 
@@ -98,14 +102,12 @@ std::string Session::run() {
     if (port_.has_unsent()) transport::wait_for(port_.fd(), POLLOUT, kLastFlushMs);
     port_.flush();
   }
-  staging_in_.stop();
   bulk_.stop();
   {
     // Streams that wait for the client's host functions go on without.
     std::lock_guard guard(host_calls_lock_);
-    for (auto& [number, call] : host_calls_) {
-      call->done = true;
-      call->changed.notify_all();
+    for (auto& [number, calls] : host_calls_) {
+      for (HostCall* call : calls) call->done = true, call->changed.notify_all();
     }
   }
   // A helper that is still in the driver would come back to objects that are gone; the process's end takes them along then.
@@ -139,7 +141,7 @@ void Session::idle() {
   if (idle_since_ == 0) idle_since_ = now;
   if (should_spin() && now - idle_since_ < static_cast<uint64_t>(transport::spin_budget_ns())) {
     // Gives way to the threads that do the work we are waiting for, where cores are few.
-    if (copies_ || streams_.is_waited_for())
+    if (!stalled_.empty() || streams_.is_waited_for())
       sched_yield();
     else
       transport::relax();
@@ -204,6 +206,7 @@ void Session::hold(const FrameView& frame, const Keys& keys, bool holds_thread) 
 
 bool Session::resume_ready() {
   bool progress = false;
+  if (!discarded_.empty()) grant_discarded();
   std::vector<Held*> again;
   again.swap(stalled_);
   for (Held* held : again) resume(held);
@@ -224,12 +227,11 @@ void Session::resume(Held* held) {
 bool Session::start(const wire::FrameHeader& header, std::span<const std::byte> payload, const Keys& keys, Held* held) {
   if ((header.flags & wire::kHasBulk) && !is_control(header) && !attachments_.contains(header.bulk)) return false;
   CUresult status = use_context(header.context);
+  if (is_control(header) && !header.context) status = CUDA_ERROR_INVALID_CONTEXT;
   if (status != CUDA_SUCCESS) {
-    if (is_control(header))
-      fail_copy(header, status);
-    else
-      finish(header, status);
-    return true;
+    if (is_control(header)) return fail_copy(header, copy_of(header, payload).size, status), true;
+    take_attachment(header);  // nobody else will
+    return finish(header, status), true;
   }
   if (is_control(header)) return start_copy(header, payload, held);
   return start_row(row_of(header), header, payload, keys, held);
@@ -256,10 +258,8 @@ bool Session::start_row(const Row& row, const wire::FrameHeader& header, std::sp
     return false;
   }
   reply_.clear();
-  if (status == CUDA_SUCCESS) {
-    auto attachment = attachments_.extract(header.bulk);
-    status = call(row, header, payload, attachment ? attachment.mapped() : std::span<const std::byte>(), reply_);
-  }
+  Attachment attachment = take_attachment(header);
+  if (status == CUDA_SUCCESS) status = call(row, header, payload, attachment, reply_);
   if (stream) {
     stream->awaited = false;
     if (status == CUDA_SUCCESS) streams_.count(*stream);
@@ -273,15 +273,12 @@ bool Session::start_row(const Row& row, const wire::FrameHeader& header, std::sp
 bool Session::start_blocking(const Row& row, Held* held) {
   if (held->started) return false;
   held->started = true;
-  auto attachment = std::make_shared<std::vector<std::byte>>();
-  if (auto node = attachments_.extract(held->header.bulk)) *attachment = std::move(node.mapped());
-  CUcontext context = held->header.context ? context_ : nullptr;
-  helpers_.submit([this, &row, held, attachment, context] {
+  helpers_.submit([this, &row, held, attachment = take_attachment(held->header), context = context_] {
     auto reply = std::make_shared<ReplyBuffer>();
     CUresult status = CUDA_SUCCESS;
     try {
-      if (context) driver_.ctx_set_current(context);
-      status = call(row, held->header, held->payload, *attachment, *reply);
+      driver_.ctx_set_current(context);
+      status = call(row, held->header, held->payload, attachment, *reply);
     } catch (const BadFrame& bad) {
       stop("bad message: " + bad.reason);
     } catch (const std::exception& failure) {
@@ -296,9 +293,15 @@ bool Session::start_blocking(const Row& row, Held* held) {
   return false;
 }
 
-CUresult Session::call(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload,
-                       std::span<const std::byte> attachment, ReplyBuffer& reply) {
-  Call call{*this, state_, header, wire::Reader(payload), attachment, reply};
+Attachment Session::take_attachment(const wire::FrameHeader& header) {
+  auto node = attachments_.extract(header.bulk);
+  return node ? std::move(node.mapped()) : nullptr;
+}
+
+CUresult Session::call(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload, const Attachment& attachment,
+                       ReplyBuffer& reply) {
+  auto bulk = attachment ? std::span<const std::byte>(*attachment) : std::span<const std::byte>();
+  Call call{*this, state_, header, wire::Reader(payload), bulk, reply};
   return row.handler(call);
 }
 
@@ -307,6 +310,10 @@ void Session::finish(const wire::FrameHeader& header, CUresult status, std::span
   if (!wanted && status == CUDA_SUCCESS) return;
   uint32_t row = header.row;
   if (!wanted) results = std::as_bytes(std::span(&row, 1));
+  if (results.size() > wire::kMaxReply) {  // handlers bound what they answer; the client has no room for more
+    results = {};
+    status = CUDA_ERROR_OUT_OF_MEMORY;
+  }
   auto kind = static_cast<uint16_t>(wanted ? wire::ReplyKind::kReply : wire::ReplyKind::kAsyncError);
   answers_.push_back({{0, kind, 0, header.sequence, 0, static_cast<uint32_t>(status), header.thread},
                       {results.begin(), results.end()},
@@ -352,9 +359,9 @@ void Session::send_output() {
 }
 
 CUresult Session::use_context(uint64_t name) {
-  if (name == 0 || (context_known_ && name == context_name_)) return CUDA_SUCCESS;
+  if (context_known_ && name == context_name_) return CUDA_SUCCESS;
   CUcontext context = nullptr;
-  if (!table_.context(state_, name, &context)) return CUDA_ERROR_INVALID_CONTEXT;
+  if (name && !table_.context(state_, name, &context)) return CUDA_ERROR_INVALID_CONTEXT;
   CUresult status = driver_.ctx_set_current(context);
   context_known_ = status == CUDA_SUCCESS;
   context_name_ = name;
@@ -370,30 +377,37 @@ Streams::Stream* Session::stream_of(const wire::FrameHeader& header, uint64_t na
 }
 
 CUresult Session::enqueue_callback(CUstream stream, uint64_t callback, bool with_status) {
-  auto* call = new HostCall{this, callback, {}, false};
-  auto run = [](HostCall* call, CUresult status) {
-    Session* session = call->session;
-    std::unique_lock guard(session->host_calls_lock_);
-    session->host_calls_[call->callback] = call;
-    session->mailbox_.post([session, number = call->callback, status] {
-      session->streams_.poll();  // what the function may look at has to be on its way before the request
-      session->send_output();
-      wire::CallbackPayload payload{number, static_cast<uint32_t>(status), 0};
-      session->port_.reply({0, static_cast<uint16_t>(wire::ReplyKind::kCallback), 0, 0, session->out_completed_, 0, 0},
-                           std::as_bytes(std::span(&payload, 1)));
-    });
-    call->changed.wait(guard, [&] { return call->done || session->stopping_; });
-    session->host_calls_.erase(call->callback);
-    guard.unlock();
-    delete call;
-  };
-  static auto run_call = run;
-  CUresult status = with_status
-                        ? driver_.stream_add_callback(
-                              stream, [](CUstream, CUresult state, void* data) { run_call(static_cast<HostCall*>(data), state); }, call, 0)
-                        : driver_.launch_host_func(stream, [](void* data) { run_call(static_cast<HostCall*>(data), CUDA_SUCCESS); }, call);
-  if (status != CUDA_SUCCESS) delete call;
+  auto* function = new HostFunction{this, callback, streams_.is_capturing(stream)};
+  auto plain = [](void* data) { static_cast<HostFunction*>(data)->run(CUDA_SUCCESS); };
+  auto with = [](CUstream, CUresult status, void* data) { static_cast<HostFunction*>(data)->run(status); };
+  CUresult status =
+      with_status ? driver_.stream_add_callback(stream, with, function, 0) : driver_.launch_host_func(stream, plain, function);
+  if (status != CUDA_SUCCESS)
+    delete function;
+  else if (function->captured)
+    captured_.emplace_back(function);
   return status;
+}
+
+// In a thread of the driver: asks the client and waits. Several runs of one number are answered in the order of the requests.
+void Session::HostFunction::run(CUresult status) {
+  HostCall call;
+  Session& to = *session;
+  std::unique_lock guard(to.host_calls_lock_);
+  to.host_calls_[callback].push_back(&call);
+  to.mailbox_.post([&to, number = callback, status] {
+    to.streams_.poll();  // what the function may look at has to be on its way before the request
+    to.send_output();
+    wire::CallbackPayload payload{number, static_cast<uint32_t>(status), 0};
+    to.port_.reply({0, static_cast<uint16_t>(wire::ReplyKind::kCallback), 0, 0, to.out_completed_, 0, 0},
+                   std::as_bytes(std::span(&payload, 1)));
+  });
+  call.changed.wait(guard, [&] { return call.done || to.stopping_; });
+  auto entry = to.host_calls_.find(callback);
+  std::erase(entry->second, &call);
+  if (entry->second.empty()) to.host_calls_.erase(entry);
+  guard.unlock();
+  if (!captured) delete this;
 }
 
 void Session::callback_done(std::span<const std::byte> payload) {
@@ -401,9 +415,14 @@ void Session::callback_done(std::span<const std::byte> payload) {
   auto number = in.get<uint64_t>();
   std::lock_guard guard(host_calls_lock_);
   auto found = host_calls_.find(number);
-  if (!in.ok() || found == host_calls_.end()) throw BadFrame{"the end of a host function that was not asked for"};
-  found->second->done = true;
-  found->second->changed.notify_all();
+  HostCall* oldest = nullptr;
+  if (in.ok() && found != host_calls_.end()) {
+    auto waiting = std::ranges::find_if(found->second, [](const HostCall* call) { return !call->done; });
+    if (waiting != found->second.end()) oldest = *waiting;
+  }
+  if (!oldest) throw BadFrame{"the end of a host function that was not asked for"};
+  oldest->done = true;
+  oldest->changed.notify_all();
 }
 
 }  // namespace bitfusion::worker

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "worker/bulk_port.h"
+#include "worker/credit.h"
 #include "worker/driver.h"
 #include "worker/executor.h"
 #include "worker/helpers.h"
@@ -52,10 +53,11 @@ class Session final : public Executor {
   void end(std::string_view reason) override { stop(std::string(reason)); }
 
  private:
-  // A copy on its way in: chunks that have come before their frame could use them.
-  struct Incoming {
-    std::deque<LandedChunk> chunks;
+  struct IncomingChunk {
+    StagedChunk staged;
+    Credit::Source source;
   };
+  struct HostFunction;
   struct HostCall;
   struct Answer {
     wire::ReplyHeader header;
@@ -87,8 +89,9 @@ class Session final : public Executor {
   bool send_answers();
   bool waits(const wire::FrameHeader& header) const;
   void send_output();
-  CUresult call(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload, std::span<const std::byte> attachment,
+  CUresult call(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload, const Attachment& attachment,
                 ReplyBuffer& reply);
+  Attachment take_attachment(const wire::FrameHeader& header);
   CUresult use_context(uint64_t name);
   CUcontext current_context() const { return context_; }
   // Null with a status when there is no such stream.
@@ -100,15 +103,21 @@ class Session final : public Executor {
   bool start_copy(const wire::FrameHeader& header, std::span<const std::byte> payload, Held* held);
   bool copy_in_inline(const wire::FrameHeader& header, const wire::CopyPayload& copy, const std::byte* bytes, Streams::Stream& stream,
                       Held* held);
-  void chunk_landed(LandedChunk chunk);
+  void chunk_landed(StagedChunk staged);
+  void release_incoming(const IncomingChunk& chunk);
+  void grant(uint32_t transfer, uint64_t bytes_left);
+  bool is_at_head(Held* held, Streams::Stream& stream);
+  std::byte* acquire_outgoing(Held* held, Streams::Stream& stream);
   bool copy_in_bulk(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held);
-  void enqueue_chunk(const LandedChunk& chunk, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held);
-  bool copy_out_inline(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream);
+  void enqueue_chunk(const IncomingChunk& chunk, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held);
+  bool copy_out_inline(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held);
   bool copy_out_bulk(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held);
   CUresult enqueue_out(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, std::byte* data,
                        uint64_t offset, uint32_t size);
   void finish_copy(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, CUresult status);
-  void fail_copy(const wire::FrameHeader& header, CUresult status);
+  void fail_copy(const wire::FrameHeader& header, uint64_t size, CUresult status);
+  void discard(const IncomingChunk& chunk);
+  void grant_discarded();
   void register_staging();
 
   // Waits (session_waits.cpp).
@@ -119,6 +128,8 @@ class Session final : public Executor {
     bool finished;
     CUresult status;
   };
+  void begin_wait();
+  void finish_wait(const wire::FrameHeader& header, CUresult status);
   CUresult let_print(const wire::FrameHeader& header, Streams::Stream& stream);
   void wait_stream(const wire::FrameHeader& header, const Keys& keys);
   void wait_event(const wire::FrameHeader& header, const Keys& keys);
@@ -146,19 +157,21 @@ class Session final : public Executor {
   uint64_t context_name_ = 0;
   bool context_known_ = false;
   std::vector<Held*> stalled_;  // nothing stands before them; they wait for room, bytes or staging
-  std::unordered_map<uint32_t, Incoming> incoming_;
-  std::unordered_set<uint32_t> discarded_;  // transfers of copies that have failed
-  std::unordered_map<uint32_t, std::vector<std::byte>> attachments_;
+  Credit credit_;
+  std::unordered_map<uint32_t, std::deque<IncomingChunk>> incoming_;  // chunks that their frames could not use yet, by transfer
+  std::unordered_map<uint32_t, uint64_t> discarded_;                  // transfers of copies that have failed: bytes still to come
+  std::unordered_map<uint32_t, Attachment> attachments_;
   std::vector<Answer> answers_;  // not yet numbered
   uint64_t out_completed_ = 0;   // transfers to the client whose last byte is in line on the bulk connection
-  uint64_t copies_ = 0;          // bulk copies under way
   bool staging_registered_ = false;
   std::list<EventWait> event_waits_;
+  size_t waits_ = 0;  // calls that wait and are not answered yet
   ReplyBuffer reply_;
   uint64_t idle_since_ = 0;
 
   std::mutex host_calls_lock_;
-  std::unordered_map<uint64_t, HostCall*> host_calls_;
+  std::unordered_map<uint64_t, std::deque<HostCall*>> host_calls_;  // by the client's number, oldest first
+  std::vector<std::unique_ptr<HostFunction>> captured_;             // part of graphs
   std::atomic<bool> stopping_{false};
   std::mutex reason_lock_;
   std::string reason_;

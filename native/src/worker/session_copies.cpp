@@ -6,6 +6,8 @@
 namespace bitfusion::worker {
 namespace {
 
+constexpr size_t kMaxDiscarded = 1u << 16;
+
 CUdeviceptr device_at(const wire::CopyPayload& copy, uint64_t offset) { return static_cast<CUdeviceptr>(copy.device + offset); }
 
 }  // namespace
@@ -29,7 +31,7 @@ bool Session::start_copy(const wire::FrameHeader& header, std::span<const std::b
   wire::CopyPayload copy = copy_of(header, payload);
   CUresult status = CUDA_SUCCESS;
   Streams::Stream* stream = stream_of(header, copy.stream, &status);
-  if (!stream) return fail_copy(header, status), true;
+  if (!stream) return fail_copy(header, copy.size, status), true;
   if (!streams_.has_room(*stream)) {
     stream->awaited = true;
     return false;
@@ -38,7 +40,7 @@ bool Session::start_copy(const wire::FrameHeader& header, std::span<const std::b
   if (header.row == wire::kCopyIn && copy.bulk == 0)
     return copy_in_inline(header, copy, payload.data() + sizeof(wire::CopyPayload), *stream, held);
   if (header.row == wire::kCopyIn) return held && copy_in_bulk(header, copy, *stream, held);
-  return copy.bulk ? held && copy_out_bulk(header, copy, *stream, held) : copy_out_inline(header, copy, *stream);
+  return copy.bulk ? held && copy_out_bulk(header, copy, *stream, held) : copy_out_inline(header, copy, *stream, held);
 }
 
 // The driver takes copies of up to 64 KiB from pageable memory before it returns.
@@ -61,40 +63,71 @@ bool Session::copy_in_inline(const wire::FrameHeader& header, const wire::CopyPa
   return true;
 }
 
-void Session::chunk_landed(LandedChunk chunk) {
-  uint32_t number = chunk.header.bulk;
-  if (!discarded_.contains(number)) return incoming_[number].chunks.push_back(chunk);
-  staging_in_.release(chunk.data);
-  if (chunk.header.offset + chunk.header.size == chunk.header.total) discarded_.erase(number);
+void Session::chunk_landed(StagedChunk staged) {
+  uint32_t number = staged.header.bulk;
+  IncomingChunk chunk{staged, credit_.spend(number)};
+  if (chunk.source == Credit::Source::kNone) throw BadFrame{"more bytes of copies than the client may send"};
+  if (discarded_.contains(number))
+    discard(chunk);
+  else
+    incoming_[number].push_back(chunk);
+}
+
+void Session::release_incoming(const IncomingChunk& chunk) {
+  staging_in_.release(chunk.staged.data);
+  if (credit_.give_back(chunk.source)) bulk_.send_credit(0, 1);
+}
+
+// Lets the client send more of a transfer whose bytes can be used at once.
+void Session::grant(uint32_t transfer, uint64_t bytes_left) {
+  uint32_t chunks = credit_.grant(transfer, (bytes_left + wire::kMaxChunk - 1) / wire::kMaxChunk);
+  if (chunks) bulk_.send_credit(transfer, chunks);
+}
+
+// Whether nothing stands before the copy on its stream, so that chunks which it gets come free again by themselves.
+bool Session::is_at_head(Held* held, Streams::Stream& stream) {
+  if (held->head) return *held->head;
+  held->head = std::make_shared<bool>(false);
+  // A stream that takes no marker takes no copy either: it fails at once.
+  if (streams_.watch(stream, [head = held->head](CUresult) { *head = true; }) != CUDA_SUCCESS) *held->head = true;
+  return *held->head;
+}
+
+std::byte* Session::acquire_outgoing(Held* held, Streams::Stream& stream) {
+  if (std::byte* data = staging_out_.try_acquire(Credit::kReserve)) return data;
+  return held && is_at_head(held, stream) ? staging_out_.try_acquire() : nullptr;
 }
 
 bool Session::copy_in_bulk(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held) {
   register_staging();
   auto arrived = incoming_.find(copy.bulk);
-  while (arrived != incoming_.end() && !arrived->second.chunks.empty()) {
-    LandedChunk chunk = arrived->second.chunks.front();
-    arrived->second.chunks.pop_front();
-    if (chunk.header.total != copy.size || chunk.header.offset != held->progress) throw BadFrame{"a copy and its bytes do not agree"};
+  while (arrived != incoming_.end() && !arrived->second.empty()) {
+    IncomingChunk chunk = arrived->second.front();
+    arrived->second.pop_front();
+    const wire::ChunkHeader& header_of_chunk = chunk.staged.header;
+    if (header_of_chunk.total != copy.size || header_of_chunk.offset != held->progress) throw BadFrame{"a copy and its bytes do not agree"};
     enqueue_chunk(chunk, copy, stream, held);
   }
-  if (held->progress < copy.size) return false;
+  if (held->progress < copy.size) {
+    if (credit_.is_spent() && is_at_head(held, stream)) grant(copy.bulk, copy.size - held->progress);
+    return false;
+  }
   incoming_.erase(copy.bulk);
   finish_copy(header, copy, stream, held->status);
   return true;
 }
 
-void Session::enqueue_chunk(const LandedChunk& chunk, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held) {
-  held->progress += chunk.header.size;
-  auto release_chunk = [this, data = chunk.data](CUresult) { staging_in_.release(data); };
-  if (held->status == CUDA_SUCCESS)
-    held->status = driver_.copy_in(device_at(copy, chunk.header.offset), chunk.data, chunk.header.size, stream.handle);
-  if (held->status == CUDA_SUCCESS) held->status = streams_.watch(stream, release_chunk);
-  if (held->status != CUDA_SUCCESS) staging_in_.release(chunk.data);
+void Session::enqueue_chunk(const IncomingChunk& chunk, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held) {
+  const auto& [data, header] = chunk.staged;
+  held->progress += header.size;
+  if (held->status == CUDA_SUCCESS) held->status = driver_.copy_in(device_at(copy, header.offset), data, header.size, stream.handle);
+  if (held->status == CUDA_SUCCESS) held->status = streams_.watch(stream, [this, chunk](CUresult) { release_incoming(chunk); });
+  if (held->status != CUDA_SUCCESS) release_incoming(chunk);
 }
 
-bool Session::copy_out_inline(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream) {
+bool Session::copy_out_inline(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held) {
   register_staging();
-  std::byte* data = staging_out_.try_acquire();
+  std::byte* data = acquire_outgoing(held, stream);
   if (!data) return false;
   CUresult status = driver_.copy_out(data, device_at(copy, 0), copy.size, stream.handle);
   if (status == CUDA_SUCCESS) {
@@ -113,7 +146,7 @@ bool Session::copy_out_inline(const wire::FrameHeader& header, const wire::CopyP
 bool Session::copy_out_bulk(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held) {
   register_staging();
   while (held->progress < copy.size) {
-    std::byte* data = staging_out_.try_acquire();
+    std::byte* data = acquire_outgoing(held, stream);
     if (!data) return false;
     auto size = static_cast<uint32_t>(std::min<uint64_t>(copy.size - held->progress, wire::kMaxChunk));
     CUresult status = enqueue_out(header, copy, stream, data, held->progress, size);
@@ -157,13 +190,29 @@ void Session::finish_copy(const wire::FrameHeader& header, const wire::CopyPaylo
 }
 
 // The bytes of a copy that cannot run are still to come; they are thrown away as they land.
-void Session::fail_copy(const wire::FrameHeader& header, CUresult status) {
+void Session::fail_copy(const wire::FrameHeader& header, uint64_t size, CUresult status) {
   finish(header, status);
   if (header.row != wire::kCopyIn || !header.bulk) return;
-  discarded_.insert(header.bulk);
-  auto arrived = incoming_.extract(header.bulk);
-  if (!arrived) return;
-  for (const LandedChunk& chunk : arrived.mapped().chunks) chunk_landed(chunk);
+  if (discarded_.size() == kMaxDiscarded) throw BadFrame{"too many copies without their bytes"};
+  discarded_[header.bulk] = size;
+  if (auto arrived = incoming_.extract(header.bulk)) {
+    for (const IncomingChunk& chunk : arrived.mapped()) discard(chunk);
+  }
+}
+
+void Session::discard(const IncomingChunk& chunk) {
+  auto transfer = discarded_.find(chunk.staged.header.bulk);
+  if (transfer == discarded_.end() || chunk.staged.header.size > transfer->second) throw BadFrame{"a copy and its bytes do not agree"};
+  transfer->second -= chunk.staged.header.size;
+  if (transfer->second == 0) discarded_.erase(transfer);
+  release_incoming(chunk);
+}
+
+void Session::grant_discarded() {
+  for (const auto& [transfer, left] : discarded_) {
+    if (!credit_.has_reserve()) return;
+    grant(transfer, left);
+  }
 }
 
 // Page-locks the staging in the first context that copies. If that fails, or the context goes, copies are slower but right.

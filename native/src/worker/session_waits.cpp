@@ -4,6 +4,12 @@
 #include "worker/session.h"
 
 namespace bitfusion::worker {
+namespace {
+
+// A program has one for each thread that waits.
+constexpr size_t kMaxWaits = 1u << 16;
+
+}  // namespace
 
 // The driver prints what kernels printed when it is asked to synchronise; that does not wait while nothing newer is on the stream.
 CUresult Session::let_print(const wire::FrameHeader& header, Streams::Stream& stream) {
@@ -13,25 +19,37 @@ CUresult Session::let_print(const wire::FrameHeader& header, Streams::Stream& st
   return driver_.stream_synchronize(stream.handle);
 }
 
+void Session::begin_wait() {
+  if (++waits_ > kMaxWaits) throw BadFrame{"too many calls that wait"};
+}
+
+void Session::finish_wait(const wire::FrameHeader& header, CUresult status) {
+  --waits_;
+  finish(header, status);
+}
+
 void Session::wait_stream(const wire::FrameHeader& header, const Keys& keys) {
   CUresult status = CUDA_SUCCESS;
   Streams::Stream* stream = stream_of(header, keys.work_stream(), &status);
   if (!stream) return finish(header, status);
+  begin_wait();
   status = streams_.watch(
-      *stream, [this, header, stream](CUresult done) { finish(header, done == CUDA_SUCCESS ? let_print(header, *stream) : done); });
-  if (status != CUDA_SUCCESS) finish(header, status);
+      *stream, [this, header, stream](CUresult done) { finish_wait(header, done == CUDA_SUCCESS ? let_print(header, *stream) : done); });
+  if (status != CUDA_SUCCESS) finish_wait(header, status);
 }
 
 void Session::wait_context(const wire::FrameHeader& header) {
+  begin_wait();
   streams_.watch_all(context_, [this, header](CUresult done) {
     if (done == CUDA_SUCCESS && use_context(header.context) == CUDA_SUCCESS && streams_.is_idle(context_)) done = driver_.ctx_synchronize();
-    finish(header, done);
+    finish_wait(header, done);
   });
 }
 
 void Session::wait_event(const wire::FrameHeader& header, const Keys& keys) {
   CUevent event = nullptr;
   if (!table_.event(state_, keys.waited_event(), &event)) return finish(header, CUDA_ERROR_INVALID_HANDLE);
+  begin_wait();
   event_waits_.push_back({header, event, false, false, CUDA_SUCCESS});
 }
 
@@ -46,7 +64,7 @@ bool Session::poll_event_waits() {
     }
     // It is over, so this does not wait; the driver prints what kernels printed.
     if (status == CUDA_SUCCESS && !wait->helped) status = driver_.event_synchronize(wait->event);
-    finish(wait->header, status);
+    finish_wait(wait->header, status);
     wait = event_waits_.erase(wait);
     progress = true;
   }

@@ -15,18 +15,9 @@ Staging::Staging() {
 
 Staging::~Staging() { munmap(memory_, size()); }
 
-std::byte* Staging::try_acquire() {
+std::byte* Staging::try_acquire(size_t keep) {
   std::lock_guard guard(lock_);
-  if (free_.empty()) return nullptr;
-  std::byte* chunk = free_.back();
-  free_.pop_back();
-  return chunk;
-}
-
-std::byte* Staging::acquire() {
-  std::unique_lock guard(lock_);
-  changed_.wait(guard, [this] { return stopped_ || !free_.empty(); });
-  if (stopped_) return nullptr;
+  if (free_.size() <= keep) return nullptr;
   std::byte* chunk = free_.back();
   free_.pop_back();
   return chunk;
@@ -35,13 +26,6 @@ std::byte* Staging::acquire() {
 void Staging::release(std::byte* chunk) {
   std::lock_guard guard(lock_);
   free_.push_back(chunk);
-  changed_.notify_one();
-}
-
-void Staging::stop() {
-  std::lock_guard guard(lock_);
-  stopped_ = true;
-  changed_.notify_all();
 }
 
 }  // namespace bitfusion::worker

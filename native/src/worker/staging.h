@@ -2,7 +2,6 @@
 // speed of the GPU.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <mutex>
 #include <vector>
@@ -20,11 +19,9 @@ class Staging {
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
 
-  std::byte* try_acquire();
-  // Waits; null after stop().
-  std::byte* acquire();
+  // Null when no more than `keep` chunks are free.
+  std::byte* try_acquire(size_t keep = 0);
   void release(std::byte* chunk);
-  void stop();
 
   void* memory() const { return memory_; }
   static constexpr size_t size() { return kChunks * size_t{wire::kMaxChunk}; }
@@ -32,9 +29,7 @@ class Staging {
  private:
   std::byte* memory_;
   std::mutex lock_;
-  std::condition_variable changed_;
   std::vector<std::byte*> free_;
-  bool stopped_ = false;
 };
 
 }  // namespace bitfusion::worker

@@ -38,14 +38,17 @@ CUresult Streams::watch(Stream& stream, Done done, bool urgent) {
   return CUDA_SUCCESS;
 }
 
+bool Streams::is_capturing(CUstream stream) const {
+  if (!may_capture_) return false;
+  CUstreamCaptureStatus capture = CU_STREAM_CAPTURE_STATUS_NONE;
+  driver_.stream_is_capturing(stream, &capture);
+  return capture != CU_STREAM_CAPTURE_STATUS_NONE;
+}
+
 CUresult Streams::mark(Stream& stream, Done done, bool urgent) {
-  if (may_capture_) {
-    CUstreamCaptureStatus capture = CU_STREAM_CAPTURE_STATUS_NONE;
-    driver_.stream_is_capturing(stream.handle, &capture);
-    if (capture != CU_STREAM_CAPTURE_STATUS_NONE) {
-      stream.unfinished = stream.unmarked = 0;  // what is captured does not run
-      return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-    }
+  if (is_capturing(stream.handle)) {
+    stream.unfinished = stream.unmarked = 0;  // what is captured does not run
+    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   }
   std::unique_ptr<Marker> marker = new_marker(stream.context);
   if (!marker) return CUDA_ERROR_OUT_OF_MEMORY;

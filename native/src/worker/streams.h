@@ -66,6 +66,7 @@ class Streams {
   void forget(uint64_t name, CUcontext context);
   // From now on streams may be capturing.
   void note_capture() { may_capture_ = true; }
+  bool is_capturing(CUstream stream) const;
 
   bool is_idle(CUcontext context) const;
 
