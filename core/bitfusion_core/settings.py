@@ -72,6 +72,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("dispatcher.managed", bool, True, Scope.PROCESS, "start the dispatcher when it is not running; off: it is its own service"),
     Setting("data.tls", bool, True, Scope.SERVER, "encrypt data connections; turn off only on isolated data networks"),
     Setting("server.address", str, "", Scope.PROCESS, "address clients reach this server at; empty: that of the default route"),
+    Setting("server.id", str, "", Scope.PROCESS, "identity of this server in a new store, a UUID; empty: a new one is made"),
     Setting("server.accepting", bool, True, Scope.SERVER, "allow new client connections; off: running applications finish"),
     Setting("gpu.context_reserve_mib", int, 0, Scope.SERVER, "memory kept for the driver's own context in each partition", 0, 4096),
     Setting("metrics.interval_s", float, 5.0, Scope.SERVER, "time between two readings of the GPUs", 0.5, 3600),

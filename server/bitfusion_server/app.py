@@ -156,7 +156,7 @@ class Manager:
             self._undo.push_async_callback(dispatcher.stop if self._own_dispatcher else dispatcher.detach)
 
     async def _start_leases(self) -> LeaseService:
-        identity = await self._store.identify_server(ServerIdentity(str(uuid.uuid4()), time.time()))
+        identity = await self._store.identify_server(ServerIdentity(_server_id(self._settings.text("server.id")), time.time()))
         facts = ServerFacts(
             address=self._settings.text("server.address") or network.default_address(),
             hostname=network.hostname(),
@@ -200,6 +200,13 @@ def _with_stored(settings: Settings, stored: Mapping[str, str]) -> Settings:
     """What an administrator has set wins where it may be set; a setting this version does not know any more is left alone."""
     known = {name: value for name, value in stored.items() if name in BY_NAME}
     return settings.with_values({name: value for name, value in known.items() if BY_NAME[name].scope is not Scope.PROCESS})
+
+
+def _server_id(text: str) -> str:
+    try:
+        return str(uuid.UUID(text) if text else uuid.uuid4())
+    except ValueError:
+        raise InvalidSetting(f"server.id: {text!r} is not a UUID") from None
 
 
 def _endpoint(text: str) -> tuple[str, int]:

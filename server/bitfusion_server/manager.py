@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ import structlog
 
 from bitfusion_core.errors import BitfusionError
 from bitfusion_core.settings import Settings
-from bitfusion_server import config, files, log
+from bitfusion_server import config, files, log, supervision
 from bitfusion_server.app import DataDirectory, Manager
 from bitfusion_server.auth import tokens
 from bitfusion_server.gpu.inventory import Inventory
@@ -91,9 +90,11 @@ async def _run(data: DataDirectory, settings: Settings, *, bootstrap_admin: bool
         await manager.start()
         if bootstrap_admin:
             await _bootstrap_admin(data.path / _ADMIN_FILE, manager.store, settings)
-        _notify("READY=1")
+        supervision.notify("READY=1")
+        alive = asyncio.create_task(supervision.keep_alive())
         await stop.wait()
-        _notify("STOPPING=1")
+        alive.cancel()
+        supervision.notify("STOPPING=1")
         _log.info("manager stops")
     finally:
         await manager.stop()
@@ -105,14 +106,6 @@ async def _bootstrap_admin(file: Path, store: Store, settings: Settings) -> None
         return
     text = await _issue(store, settings, Role.ADMIN, "first administrator")
     files.replace(file, f"{text}\n".encode(), 0o600)
-
-
-def _notify(state: str) -> None:
-    """Tell systemd, if it asked to be told."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.sendto(state.encode(), address.replace("@", "\0", 1) if address.startswith("@") else address)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from bitfusion_core.errors import InvalidSetting, ServerUnavailable
 from bitfusion_core.settings import Settings
 from bitfusion_server.app import DataDirectory, Manager
 from bitfusion_server.auth import authority, tokens
-from bitfusion_server.store.base import Role
+from bitfusion_server.store.base import Role, ServerIdentity
 from tests.server.api.conftest import LeaseStream
 from tests.server.fakes import FakeDispatcher, FakeGpus
 
@@ -184,3 +184,15 @@ def test_bad_command_lines(tmp_path: Path, arguments: list[str], code: int, part
     assert done.returncode == code
     assert part in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_given_identity(tmp_path: Path, beside: FakeDispatcher) -> None:
+    """A server that replaces another takes its identity; what the store knows already stays; a UUID it must be."""
+    given = "2f1c0a52-6f0b-4a0e-9d57-0d9a3f6f7e21"
+    for name in (given, "", "11111111-1111-1111-1111-111111111111"):
+        async with running(tmp_path, server__id=name) as manager:
+            assert (await manager.store.identify_server(ServerIdentity("other", 0.0))).id == given
+
+    with pytest.raises(InvalidSetting, match=r"server\.id"):
+        async with running(tmp_path, server__id="me"):
+            pass
