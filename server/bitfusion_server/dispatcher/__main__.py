@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -14,6 +15,7 @@ import structlog
 from bitfusion_server import log
 from bitfusion_server.dispatcher.admission import Admissions
 from bitfusion_server.dispatcher.control import Control
+from bitfusion_server.dispatcher.privileges import parse_uids, renounce, require_root_for
 from bitfusion_server.dispatcher.sessions import BadRequest, Sessions
 
 _log = structlog.get_logger(__name__)
@@ -26,15 +28,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="directory of the server's data")
     parser.add_argument("--listen", default="0.0.0.0:55001", metavar="ADDRESS:PORT", help="where data connections come in")
     parser.add_argument(
-        "--worker-uids", type=_uids, default=range(0), metavar="FIRST-LAST", help="user ids for workers, one per session (needs root)"
+        "--worker-uids", type=parse_uids, default=range(0), metavar="FIRST-LAST", help="user ids for workers, one per session (needs root)"
     )
     parser.add_argument("--log-level", default="info", choices=("error", "warning", "info", "debug"))
     return parser.parse_args()
-
-
-def _uids(text: str) -> range:
-    first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
 
 
 def _listen(address: str) -> socket.socket:
@@ -45,19 +42,24 @@ def _listen(address: str) -> socket.socket:
     return listener
 
 
+def _open_cache(path: Path) -> int:
+    """Shared by the workers of all sessions: who knows the name of an entry may read it, nobody sees the names or takes away another's."""
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o1733)
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
 async def _serve(arguments: argparse.Namespace) -> None:
-    run_dir = arguments.data.resolve() / "run"
-    cache = arguments.data.resolve() / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    control = Control(run_dir / "dispatcher.sock")
-    sessions = Sessions(run_dir, cache, arguments.worker_uids, control.notify)
+    data = arguments.data.resolve()
+    control = Control(data / "run" / "dispatcher.sock")
+    sessions = Sessions(_open_cache(data / "cache"), arguments.worker_uids, control.notify)
     listener = _listen(arguments.listen)
     await control.start(sessions)
     accepting = asyncio.create_task(Admissions(sessions).serve(listener))
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    _log.info("dispatcher listening", address=arguments.listen, control=str(run_dir / "dispatcher.sock"))
+    _log.info("dispatcher listening", address=arguments.listen, control=str(data / "run" / "dispatcher.sock"))
     await stopping.wait()
     accepting.cancel()
     await asyncio.gather(accepting, return_exceptions=True)
@@ -70,6 +72,8 @@ def main() -> None:
     arguments = _arguments()
     log.configure(arguments.log_level)
     try:
+        require_root_for(arguments.worker_uids)
+        renounce()
         asyncio.run(_serve(arguments))
     except (OSError, ValueError, BadRequest) as error:
         sys.exit(f"bitfusion-dispatcher: cannot serve {arguments.listen}: {error}")

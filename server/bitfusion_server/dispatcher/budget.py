@@ -1,38 +1,40 @@
-"""The memory accounts of sessions, files shared by their workers (layout: native/src/worker/budget.h).
+"""The memory accounts of sessions, shared by the workers of one session (layout: native/src/worker/budget.h).
 
-A worker writes its own slot; the dispatcher clears the slot of a worker that has died without doing so.
+An account is an anonymous file that workers are handed as a descriptor: it has no name that a stranger could open, and nothing of it is
+left when the dispatcher is gone. A worker writes its own slot; the dispatcher clears the slot of a worker that has died without doing so.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import struct
-from pathlib import Path
 
 _HEADER_SIZE = 16
 _SLOT_SIZE = 264
 _PID = struct.Struct("<I")
 
 
-def create(path: Path, uid: int | None) -> None:
-    """An empty account, writable for the session's workers."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
+class Budget:
+    """One session's account, writable for `uid` (None: our own)."""
+
+    def __init__(self, session: str, uid: int | None) -> None:
+        self.descriptor = os.memfd_create(f"bitfusion-{session}")
+        os.fchmod(self.descriptor, 0o600)
         if uid is not None:
-            os.fchown(descriptor, uid, -1)
-    finally:
-        os.close(descriptor)
+            os.fchown(self.descriptor, uid, uid)
 
+    def clear(self, pid: int) -> None:
+        """Give back what a worker that has ended still held.
 
-def clear(path: Path, pid: int) -> None:
-    """Give back what a worker that has ended still held."""
-    with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:  # the session has ended meanwhile
-        fcntl.flock(file, fcntl.LOCK_EX)
-        data = file.read()
+        The workers' lock is not taken: it is theirs, and a rogue could keep it. The bytes go first, so that nobody claims a slot that is
+        still being cleared.
+        """
+        data = os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
         for offset in range(_HEADER_SIZE, len(data) - _SLOT_SIZE + 1, _SLOT_SIZE):
             if _PID.unpack_from(data, offset)[0] == pid:
-                file.seek(offset)
-                file.write(bytes(_SLOT_SIZE))
+                os.pwrite(self.descriptor, bytes(_SLOT_SIZE - _PID.size), offset + _PID.size)
+                os.pwrite(self.descriptor, bytes(_PID.size), offset)
+
+    def close(self) -> None:
+        """After the last worker."""
+        os.close(self.descriptor)

@@ -7,13 +7,13 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import structlog
 
-from bitfusion_server.dispatcher import budget
-from bitfusion_server.dispatcher.workers import Worker, WorkerFailed, budget_path
+from bitfusion_server.dispatcher.budget import Budget
+from bitfusion_server.dispatcher.privileges import UserIds, end_processes_of
+from bitfusion_server.dispatcher.workers import Worker, WorkerFailed
 
 _log = structlog.get_logger(__name__)
 
@@ -51,12 +51,15 @@ class Admission:
 
 @dataclass
 class Session:
-    """An admitted session and its workers, by client process."""
+    """An admitted session and its workers, by client process. One that is being ended stays until its last worker is gone."""
 
     admission: Admission
     uid: int | None
+    budget: Budget
     workers: dict[bytes, asyncio.Task[Worker]] = field(default_factory=dict)
     running: set[Worker] = field(default_factory=set)
+    end: asyncio.Task[None] | None = None
+    has_run: bool = False
 
 
 Event = dict[str, Any]
@@ -65,38 +68,54 @@ Event = dict[str, Any]
 class Sessions:
     """Everything runs in the event loop's thread."""
 
-    def __init__(self, run_dir: Path, cache: Path, uids: range, notify: Callable[[Event], None]) -> None:
-        self._run_dir = run_dir
+    def __init__(self, cache: int, uids: range, notify: Callable[[Event], None]) -> None:
+        """`cache` is a descriptor of the directory that all workers share."""
         self._cache = cache
-        self._uids = uids
-        self._free_uids = list(reversed(uids))
+        self._uids = UserIds(uids)
         self._notify = notify
         self._sessions: dict[str, Session] = {}
-        (run_dir / "budgets").mkdir(parents=True, exist_ok=True)
 
     def admit(self, admission: Admission) -> None:
         """Let its client processes in; again for a known session changes nothing."""
-        if admission.session in self._sessions:
+        known = self._sessions.get(admission.session)
+        if known is not None:
+            if known.end is not None:
+                raise BadRequest("the session is being ended")
             return
-        if self._uids and not self._free_uids:
-            raise BadRequest("no user id is left for the session's workers; widen --worker-uids")
-        uid = self._free_uids.pop() if self._free_uids else None
-        budget.create(budget_path(self._run_dir, admission.session), uid)
-        self._sessions[admission.session] = Session(admission, uid)
-        _log.info("session admitted", session=admission.session, gpus=len(admission.gpus))
+        try:
+            uid = self._uids.take()
+        except LookupError as error:
+            raise BadRequest(str(error)) from error
+        try:
+            budget = Budget(admission.session, uid)
+        except OSError:
+            self._uids.give_back(uid)
+            raise
+        self._sessions[admission.session] = Session(admission, uid, budget)
+        _log.info("session admitted", session=admission.session, gpus=len(admission.gpus), uid=uid)
 
     async def revoke(self, name: str, reason: str) -> None:
-        """End its workers; returns when they are gone."""
-        session = self._sessions.pop(name, None)
+        """End its workers; whoever asks, and however often, is answered when they are gone."""
+        session = self._sessions.get(name)
         if session is None:
             return
+        if session.end is None or session.end.done():  # done, and the session still here: that attempt failed
+            session.end = asyncio.create_task(self._end(session, reason))
+        await asyncio.shield(session.end)
+
+    async def _end(self, session: Session, reason: str) -> None:
+        name = session.admission.session
         # A worker that is still starting cannot be told; its start is called off.
-        for task in session.workers.values():
+        starting = [task for task in session.workers.values() if not task.done()]
+        for task in starting:
             task.cancel()
         await asyncio.gather(*(worker.stop(reason) for worker in tuple(session.running)))
-        budget_path(self._run_dir, name).unlink(missing_ok=True)
-        if session.uid is not None:
-            self._free_uids.append(session.uid)
+        await asyncio.gather(*starting, return_exceptions=True)
+        if session.uid is not None and session.has_run:
+            await end_processes_of(session.uid)  # what a worker may have left behind
+        session.budget.close()
+        self._uids.give_back(session.uid)
+        del self._sessions[name]
         _log.info("session revoked", session=name, reason=reason)
 
     async def stop(self, reason: str) -> None:
@@ -104,11 +123,14 @@ class Sessions:
         await asyncio.gather(*(self.revoke(name, reason) for name in tuple(self._sessions)))
 
     def find(self, session_id: bytes) -> Session | None:
-        """The session of a hello."""
-        return self._sessions.get(str(uuid.UUID(bytes=session_id)))
+        """The session of a hello; one that is being ended is as good as gone."""
+        session = self._sessions.get(str(uuid.UUID(bytes=session_id)))
+        return session if session is not None and session.end is None else None
 
     async def worker(self, session: Session, process_id: bytes, may_start: bool) -> Worker:
         """The worker of a client process, started if need be."""
+        if session.end is not None:
+            raise WorkerFailed("the session has ended")
         task = session.workers.get(process_id)
         if task is None:
             if not may_start:
@@ -148,22 +170,22 @@ class Sessions:
 
         worker = Worker(process_id, on_stats, on_ended)
         session.running.add(worker)
+        session.has_run = True
         config = {
             "session": name,
             "key": admission.key.hex(),
             "process": process_id.hex(),
             "gpus": admission.gpus,
             "memory_bytes": admission.memory_bytes,
-            "budget": str(budget_path(self._run_dir, name)),
             "tls": admission.tls,
             "cuda_library": os.environ.get("BITFUSION_CUDA_LIBRARY", "libcuda.so.1"),
             "nvml_library": os.environ.get("BITFUSION_NVML_LIBRARY", "libnvidia-ml.so.1"),
-            "cache": str(self._cache),
         }
         try:
-            await worker.start(config, session.uid)
-        except asyncio.CancelledError:
+            await worker.start(config, session.uid, session.budget.descriptor, self._cache)
+        except BaseException:  # called off, or failed in whatever way: nothing of it stays
             await worker.stop("the session has ended")
+            session.running.discard(worker)
             raise
         self._notify({"event": "worker_started", "session": name, "process": process_id.hex(), "pid": worker.pid})
         _log.info("worker started", session=name, process=process_id.hex(), pid=worker.pid)
@@ -172,14 +194,29 @@ class Sessions:
     def _worker_ended(self, session: Session, worker: Worker) -> None:
         name = session.admission.session
         session.running.discard(worker)
-        session.workers.pop(worker.process_id, None)
-        budget.clear(budget_path(self._run_dir, name), worker.pid)
+        _forget(session, worker)
+        session.budget.clear(worker.pid)
         self._notify(
             {"event": "worker_ended", "session": name, "process": worker.process_id.hex(), "pid": worker.pid, "reason": worker.reason}
         )
         _log.info("worker ended", session=name, process=worker.process_id.hex(), pid=worker.pid, reason=worker.reason)
 
 
+def _forget(session: Session, worker: Worker) -> None:
+    """The next connection of its client process starts another; a start that is under way forgets itself."""
+    task = session.workers.get(worker.process_id)
+    if task is not None and task.done() and not task.cancelled() and task.exception() is None and task.result() is worker:
+        del session.workers[worker.process_id]
+
+
+def _forget(session: Session, worker: Worker) -> None:
+    """The next connection of its client process starts another; a start that is under way forgets itself."""
+    task = session.workers.get(worker.process_id)
+    if task is not None and task.done() and not task.cancelled() and task.exception() is None and task.result() is worker:
+        del session.workers[worker.process_id]
+
+
 def _forget_failed(session: Session, process_id: bytes, done: asyncio.Task[Worker]) -> None:
-    if done.cancelled() or done.exception() is not None:
-        session.workers.pop(process_id, None)
+    failed = done.cancelled() or done.exception() is not None or done.result() not in session.running
+    if failed and session.workers.get(process_id) is done:
+        del session.workers[process_id]

@@ -7,9 +7,9 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -68,27 +68,34 @@ class Worker:
         self._ended = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, config: dict[str, Any], uid: int | None) -> None:
-        """Start the process and wait until it serves."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        self._control = ours
-        command = (sys.executable, "-m", "bitfusion_server.worker", str(theirs.fileno()))
-        # The driver shows the worker its session's GPUs only.
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(config["gpus"])}
-        identity: dict[str, Any] = {} if uid is None else {"user": uid, "group": uid, "extra_groups": ()}
-        with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.DEVNULL, pass_fds=(theirs.fileno(),), env=environment, cwd="/", **identity
-            )
-        self.pid = self._process.pid
+    async def start(self, config: dict[str, Any], uid: int | None, *descriptors: int) -> None:
+        """Start the process, as `uid`, and wait until it serves. The descriptors go with its first message."""
+        await self._spawn({**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(config["gpus"])}, uid)
         self._tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._reap())]
-        await self._send({"op": "start", **config})
         try:
+            await self._send({"op": "start", **config}, descriptors)
             await asyncio.wait_for(asyncio.shield(self._ready), _READY_WITHIN_S)
-        except TimeoutError as error:
-            await self.stop("the worker did not start in time")
-            raise WorkerFailed("the worker did not start in time") from error
+        except (TimeoutError, OSError) as error:  # TimeoutError is an OSError; the others mean that it has ended already
+            await self.stop("the worker did not start in time" if isinstance(error, TimeoutError) else "")
+            raise WorkerFailed(self.reason) from error
+
+    async def _spawn(self, environment: dict[str, str], uid: int | None) -> None:
+        """The environment's CUDA_VISIBLE_DEVICES makes the driver show the worker its session's GPUs only."""
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.setblocking(False)
+        command = (sys.executable, "-m", "bitfusion_server.worker", str(theirs.fileno()))
+        identity: dict[str, Any] = {} if uid is None else {"user": uid, "group": uid, "extra_groups": ()}
+        try:
+            with theirs:
+                self._process = await asyncio.create_subprocess_exec(
+                    *command, stdin=asyncio.subprocess.DEVNULL, pass_fds=(theirs.fileno(),), env=environment, cwd="/", **identity
+                )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise WorkerFailed(f"a worker cannot be started: {error}") from error
+        finally:
+            if self._process is None:
+                self._close_control()
+        self.pid = self._process.pid
 
     async def give(self, kind: str, connection: socket.socket) -> None:
         """Hand it an admitted connection."""
@@ -146,15 +153,14 @@ class Worker:
         code = await self._process.wait()
         await self._tasks[0]  # its last words
         self.reason = self.reason or f"the worker ended with status {code}"
-        if self._control is not None:
-            self._control.close()
-            self._control = None
+        self._close_control()
         if not self._ready.done():
             self._ready.set_exception(WorkerFailed(self.reason))
+            self._ready.exception()  # whoever started it may have given up waiting
         self._ended.set()
         self._on_ended(self)
 
-
-def budget_path(run_dir: Path, session: str) -> Path:
-    """Where a session's memory account lies."""
-    return run_dir / "budgets" / session
+    def _close_control(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from bitfusion_server.worker.native import NativeWorker, WorkerError
 
 _LONGEST_MESSAGE = 64 * 1024
+_MOST_DESCRIPTORS = 2
 _STATS_EVERY_S = 1.0
 # A driver call that does not return must not keep the process alive.
 _LAST_GRACE_S = 1.0
@@ -42,23 +43,25 @@ class Worker:
 
     def _receive(self) -> bool:
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._control, _LONGEST_MESSAGE, 1)
+            data, descriptors, _, _ = socket.recv_fds(self._control, _LONGEST_MESSAGE, _MOST_DESCRIPTORS)
         except OSError:
             return False
         if not data:
             return False
         message = json.loads(data)
         if message["op"] == "start":
-            self._start(message)
+            self._start(message, *descriptors)
         elif message["op"] == "connection":
             threading.Thread(target=self._attach, args=(descriptors[0], message["kind"] == "bulk"), daemon=True).start()
         elif message["op"] == "stop":
             self._stop(message["reason"])
         return True
 
-    def _start(self, message: dict[str, Any]) -> None:
+    def _start(self, message: dict[str, Any], budget: int, cache: int) -> None:
+        # Each worker opens the account anew: a lock belongs to an opening, and the workers of a session exclude each other by locks.
+        places = {"budget": f"/proc/self/fd/{budget}", "cache": f"/proc/self/fd/{cache}"}
         try:
-            self._native = NativeWorker(message)
+            self._native = NativeWorker({**message, **places})
         except WorkerError as error:
             self._end(str(error))
         threading.Thread(target=self._run, args=(self._native,), daemon=True).start()

@@ -18,6 +18,7 @@ import pytest
 
 from bitfusion_core import hello
 from bitfusion_core.hello import AnswerCode, ConnectionKind, Hello
+from tools import shared_python
 
 NATIVE = Path(os.environ.get("BITFUSION_BUILD", Path(__file__).resolve().parents[3] / "build")) / "tests"
 DEADLINE_S = 20
@@ -35,14 +36,24 @@ class Dispatcher:
     last_id: int = 0
 
     def call(self, op: str, **fields: Any) -> dict[str, Any]:
-        """A request of the manager; events that come before its answer are kept."""
+        """A request of the manager and its answer."""
+        number = self.send(op, **fields)
+        answer = self.answer()
+        assert answer["id"] == number
+        return answer
+
+    def send(self, op: str, **fields: Any) -> int:
+        """A request of the manager that is not waited for."""
         self.last_id += 1
         self.control.write(json.dumps({"id": self.last_id, "op": op, **fields}).encode() + b"\n")
         self.control.flush()
+        return self.last_id
+
+    def answer(self) -> dict[str, Any]:
+        """The next answer; events that come before it are kept."""
         while True:
-            message = json.loads(self.control.readline())
+            message: dict[str, Any] = json.loads(self.control.readline())
             if "id" in message:
-                assert message["id"] == self.last_id
                 return message
             self.events.append(message)
 
@@ -124,15 +135,19 @@ def built(name: str) -> Path:
 
 
 @pytest.fixture
-def dispatcher(tmp_path: Path) -> Iterator[Dispatcher]:
-    """A dispatcher of its own, whose workers serve made-up calls."""
+def dispatcher(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Dispatcher]:
+    """A dispatcher of its own, whose workers serve made-up calls. The parameter, if any: environment variables and options."""
+    extra: dict[str, str] = getattr(request, "param", {})
     port = free_port()
     environment = {
         **os.environ,
         "BITFUSION_WORKER_LIBRARY": str(NATIVE / "libbitfusion_test_worker.so"),
         "BITFUSION_CUDA_LIBRARY": str(NATIVE / "libbitfusion_fake_driver.so"),
+        **{name: value for name, value in extra.items() if not name.startswith("--")},
     }
-    command = [sys.executable, "-m", "bitfusion_server.dispatcher", "--data", str(tmp_path), "--listen", f"127.0.0.1:{port}"]
+    python = str((shared_python.find() if "--worker-uids" in extra else None) or sys.executable)
+    command = [python, "-m", "bitfusion_server.dispatcher", "--data", str(tmp_path), "--listen", f"127.0.0.1:{port}"]
+    command += [word for name, value in extra.items() if name.startswith("--") for word in (name, value)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
         assert process.stderr
         first = process.stderr.readline()

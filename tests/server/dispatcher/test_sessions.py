@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from bitfusion_server.dispatcher import budget
+from bitfusion_core.hello import AnswerCode
+from bitfusion_server.dispatcher.budget import Budget
 from tests.server.dispatcher.conftest import DEADLINE_S, Dispatcher, built
 
 
@@ -68,6 +69,28 @@ def test_revoke_ends_a_worker_that_hangs(dispatcher: Dispatcher, tmp_path: Path)
         assert process.wait(DEADLINE_S) == 5
 
 
+def test_every_revoke_waits_for_the_workers(dispatcher: Dispatcher, tmp_path: Path) -> None:
+    """A session that is being ended stays in the list and admits nobody; no revoke is answered before its worker is gone."""
+    session = dispatcher.admit()
+    with start_client(dispatcher, session, tmp_path, "wait") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ok\n"
+        pid = dispatcher.event("worker_started")["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        revokes = {dispatcher.send("revoke", session=session["session"]) for _ in range(2)}
+        assert [entry["session"] for entry in dispatcher.call("list")["sessions"]] == [session["session"]]
+        assert dispatcher.greet_as(session)[0] is AnswerCode.NOT_ADMITTED
+        assert "being ended" in dispatcher.call("admit", **session)["error"]
+        while revokes:
+            answer = dispatcher.answer()
+            assert answer["ok"]
+            revokes.remove(answer["id"])
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+        process.wait(DEADLINE_S)
+    assert dispatcher.call("list")["sessions"] == []
+
+
 def test_killed_worker_is_reported(dispatcher: Dispatcher, tmp_path: Path) -> None:
     """The manager hears of a worker that died."""
     session = dispatcher.admit()
@@ -77,14 +100,12 @@ def test_killed_worker_is_reported(dispatcher: Dispatcher, tmp_path: Path) -> No
         process.wait(DEADLINE_S)
 
 
+@pytest.mark.parametrize("dispatcher", [{"BITFUSION_CUDA_LIBRARY": "/nonexistent/libcuda.so.1"}], indirect=True)
 def test_worker_that_cannot_start_says_why(dispatcher: Dispatcher, tmp_path: Path) -> None:
     """The native library's own message reaches the client."""
-    (dispatcher.data / "run/budgets").chmod(0o700)
-    session = dispatcher.admit()
-    (dispatcher.data / "run/budgets" / session["session"]).unlink()
-    (dispatcher.data / "run/budgets" / session["session"]).mkdir()
-    output = run_client(dispatcher, session, tmp_path)
-    assert "memory account" in output
+    output = run_client(dispatcher, dispatcher.admit(), tmp_path)
+    assert "/nonexistent/libcuda.so.1" in output
+    assert dispatcher.call("list")["sessions"][0]["workers"] == []
 
 
 def test_admit_again_and_revoke_unknown_are_fine(dispatcher: Dispatcher) -> None:
@@ -102,11 +123,11 @@ def test_bad_requests_get_an_answer(dispatcher: Dispatcher) -> None:
     assert dispatcher.call("list")["ok"]
 
 
-def test_budget_of_a_dead_worker_is_cleared(tmp_path: Path) -> None:
+def test_budget_of_a_dead_worker_is_cleared() -> None:
     """Only the slot of the worker that died is given back."""
-    path = tmp_path / "budget"
-    budget.create(path, None)
+    budget = Budget("0f8fad5b-d9cb-469f-a165-70867728950e", None)
     slots = [struct.pack("<II32Q", pid, 0, *([7] * 32)) for pid in (11, 12)]
-    path.write_bytes(b"BFBUDGT1" + bytes(8) + b"".join(slots))
-    budget.clear(path, 11)
-    assert path.read_bytes() == b"BFBUDGT1" + bytes(8) + bytes(264) + slots[1]
+    os.pwrite(budget.descriptor, b"BFBUDGT1" + bytes(8) + b"".join(slots), 0)
+    budget.clear(11)
+    assert os.pread(budget.descriptor, 1000, 0) == b"BFBUDGT1" + bytes(8) + bytes(264) + slots[1]
+    budget.close()

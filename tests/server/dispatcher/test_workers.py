@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import uuid
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from bitfusion_server.dispatcher import workers
+from bitfusion_server.dispatcher.sessions import Admission, Sessions
 from bitfusion_server.dispatcher.workers import Worker, WorkerFailed
 
 _ROGUE = """#!{python}
@@ -43,3 +46,28 @@ def test_worker_that_sends_nonsense_is_killed(message: bytes, tmp_path: Path, mo
 
     assert not stats
     assert len(ended) == 1
+
+
+@pytest.mark.parametrize("executable", ["/nonexistent", "/bin/false"])
+def test_failed_start_leaves_nothing(executable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a worker in the list nor a descriptor; the next connection tries again, and the session can be ended."""
+    monkeypatch.setattr(workers, "sys", SimpleNamespace(executable=executable))
+    admission = Admission("0f8fad5b-d9cb-469f-a165-70867728950e", bytes(32), (), 0, True)
+
+    async def start() -> tuple[int, int]:
+        sessions = Sessions(0, range(0), lambda _: None)
+        sessions.admit(admission)
+        session = sessions.find(uuid.UUID(admission.session).bytes)
+        assert session is not None
+        counts = []
+        for _ in range(3):
+            with pytest.raises(WorkerFailed, match="cannot be started|status 1"):
+                await sessions.worker(session, b"p" * 16, may_start=True)
+            counts.append(len(os.listdir("/proc/self/fd")))
+            assert sessions.describe()[0]["workers"] == []
+        await sessions.revoke(admission.session, "over")
+        assert sessions.describe() == []
+        return counts[0], counts[-1]
+
+    first, last = asyncio.run(start())
+    assert first == last
