@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tools import prepare
+from tools import prepare, shared_python
 from tools.layout import BUILD, CLI, LIB, PYTHON, ROOT, ToolError, locked, say
 
 DEMO = Path(os.environ.get("BITFUSION_DEMO_DIR") or BUILD / "demo").resolve()
@@ -46,7 +46,7 @@ class Gpus:
     count: int = 2
     memory: str = "16GiB"
 
-    def environment(self, state: Path) -> dict[str, str]:
+    def environment(self, state: Path, python: Path = PYTHON) -> dict[str, str]:
         """What makes a process see them."""
         return {
             "BITFUSION_CUDA_LIBRARY": str(LIB / "simgpu" / "libcuda.so.1"),
@@ -55,14 +55,14 @@ class Gpus:
             "SIMGPU_MEMORY": self.memory,
             "SIMGPU_STATE": str(state),
             "SIMGPU_CACHE": str(KERNEL_CACHE),
-            "SIMGPU_COMPILER": shlex.join([str(PYTHON), "-I", "-m", "native.ptx.service"]),
+            "SIMGPU_COMPILER": shlex.join([str(python), "-I", "-m", "native.ptx.service"]),
         }
 
 
 class RealGpus:
     """The GPUs of this machine, through NVIDIA's driver."""
 
-    def environment(self, _state: Path) -> dict[str, str]:
+    def environment(self, _state: Path, _python: Path = PYTHON) -> dict[str, str]:
         """Nothing: the driver is where programs look for it."""
         return {}
 
@@ -94,6 +94,7 @@ class DemoServer:
         self._gpus = gpus
         self._settings = settings or {}
         self._ports = {name: _free_port(preferred) for name, preferred in PREFERRED_PORTS.items()}
+        self._python = PYTHON
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -106,7 +107,14 @@ class DemoServer:
         state = self._directory / "gpus"
         for folder in (self.data, self._home / "tls", state, KERNEL_CACHE):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        environment = {**os.environ, **self._gpus.environment(state), **self._settings, MARK: str(self._directory)}
+        isolation = self._isolate_workers(state)
+        environment = {
+            **os.environ,
+            **self._gpus.environment(state, self._python),
+            **isolation,
+            **self._settings,
+            MARK: str(self._directory),
+        }
         environment["BITFUSION_SERVER_ADDRESS"] = HOST
         environment["BITFUSION_WORKER_LIBRARY"] = str(LIB / "server" / "libbitfusion_worker.so")
         client_token = self._issue_client_token(environment)
@@ -132,8 +140,21 @@ class DemoServer:
         """End it and everything it started; its files remain."""
         stop_processes(self._directory, self._process)
 
+    def _isolate_workers(self, state: Path) -> dict[str, str]:
+        """As root, make what the workers need open to all: each session's are another user. Where that cannot be, they run as root."""
+        if os.geteuid():
+            return {}
+        python = shared_python.find()
+        if python is None or not shared_python.open_to_all(self._directory):
+            say("the workers run as root: other users may not enter the folders of this checkout, or run its Python")
+            return {"BITFUSION_DISPATCHER_WORKER_UIDS": ""}
+        self._python = python
+        state.chmod(0o711)
+        KERNEL_CACHE.chmod(0o1777)
+        return {}
+
     def _manager(self, *arguments: str) -> list[str]:
-        return [str(PYTHON), "-m", "bitfusion_server.manager", "--data", str(self.data), *arguments]
+        return [str(self._python), "-m", "bitfusion_server.manager", "--data", str(self.data), *arguments]
 
     def _issue_client_token(self, environment: dict[str, str]) -> str:
         command = self._manager("--issue-token", "client", "--description", "demo", "--log-level", "error")

@@ -151,7 +151,8 @@ class Manager:
     def _start_dispatcher(self, host: str) -> None:
         if self._settings.flag("dispatcher.managed"):
             port = self._settings.integer("dispatcher.port")
-            dispatcher = DispatcherProcess(self._data.path, self._data.dispatcher_socket, host, port)
+            uids = self._settings.text("dispatcher.worker_uids")
+            dispatcher = DispatcherProcess(self._data.path, self._data.dispatcher_socket, host, port, uids)
             dispatcher.start()
             self._undo.push_async_callback(dispatcher.stop if self._own_dispatcher else dispatcher.detach)
 

@@ -26,8 +26,10 @@ _STOP_S = 10.0
 class DispatcherProcess:
     """Starts the dispatcher whenever nobody answers at its socket."""
 
-    def __init__(self, data: Path, control_socket: Path, address: str, port: int) -> None:
-        self._command = (sys.executable, "-m", "bitfusion_server.dispatcher", "--data", str(data), "--listen", f"{address}:{port}")
+    def __init__(self, data: Path, control_socket: Path, address: str, port: int, worker_uids: str) -> None:
+        command = (sys.executable, "-m", "bitfusion_server.dispatcher", "--data", str(data), "--listen", f"{address}:{port}")
+        # Only root can start workers as somebody else.
+        self._command = (*command, "--worker-uids", worker_uids) if worker_uids and os.geteuid() == 0 else command
         self._socket = control_socket
         self._pid: int | None = None
         self._task: asyncio.Task[None] | None = None

@@ -45,8 +45,10 @@ def _no_blocking_calls() -> Iterator[None]:
 
 
 def _allow_at_start(blockbuster: BlockBuster) -> None:
-    """Before it answers requests the manager may read and write its few small files."""
+    """Before it answers requests the manager may read and write its few small files; a traceback in the log quotes source lines."""
     for function in blockbuster.functions.values():
+        function.can_block_in("structlog/dev.py", {"__call__"})
+        function.can_block_in("structlog/processors.py", {"__call__"})
         function.can_block_in("bitfusion_server/app.py", {"start", "prepare", "_lock", "_prepare_tls"})
         function.can_block_in("bitfusion_server/store/sqlite.py", {"open"})
 

@@ -34,6 +34,7 @@ class FakeDispatcher:
         self.sessions: dict[str, dict[str, Any]] = {}
         self.revoked: list[tuple[str, str]] = []
         self.refuses: set[str] = set()
+        self.refused = 0
         self.may_revoke = asyncio.Event()
         self.may_revoke.set()
         self._server: asyncio.Server | None = None
@@ -54,8 +55,12 @@ class FakeDispatcher:
 
     def emit(self, **event: Any) -> None:
         """Send an event to every manager."""
+        self.send_raw(json.dumps(event).encode() + b"\n")
+
+    def send_raw(self, data: bytes) -> None:
+        """Send anything to every manager."""
         for writer in self._writers:
-            writer.write(json.dumps(event).encode() + b"\n")
+            writer.write(data)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -73,6 +78,7 @@ class FakeDispatcher:
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         op = request["op"]
         if op in self.refuses:
+            self.refused += 1
             return {"ok": False, "error": "told to refuse"}
         if op == "admit":
             self.sessions[request["session"]] = request

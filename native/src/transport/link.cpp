@@ -1,5 +1,6 @@
 #include "transport/link.h"
 
+#include <poll.h>
 #include <pthread.h>
 
 #include <cstdio>
@@ -18,6 +19,8 @@ constexpr size_t kInlineCopy = 64 * 1024;
 
 constexpr uint32_t kOutOfMemory = 2;  // CUDA_ERROR_OUT_OF_MEMORY, of the host
 constexpr uint32_t kInvalidValue = 1;
+// What a server that hangs up has said before is here by then.
+constexpr int64_t kLastWordsNs = 200'000'000;
 
 // The link that a forked child must not use.
 Link::Impl* process_link;
@@ -139,7 +142,12 @@ uint32_t Link::take_error() {
   return impl_->latched.load(std::memory_order_relaxed) ? impl_->latched.exchange(0, std::memory_order_relaxed) : 0;
 }
 
+// Something could not be sent. The server may have said why before it hung up: that is still to be read, here or by the thread that reads now.
 uint32_t Link::lost() {
+  const int64_t give_up = now_ns() + kLastWordsNs;
+  while (alive() && now_ns() < give_up) {
+    if (!impl_->receiver.drain()) wait_for(impl_->channel.fd(), POLLIN, 1);
+  }
   impl_->fail("the connection to the GPU server was lost");
   return kLinkGone;
 }

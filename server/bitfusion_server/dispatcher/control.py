@@ -76,6 +76,9 @@ class Control:
         except (BadRequest, ValueError, KeyError, AttributeError, OSError) as error:
             _log.error("request failed", reason=repr(error))
             answer = {"ok": False, "error": str(error) or repr(error)}
+        except Exception as error:  # noqa: BLE001 - whoever asked must not wait for ever
+            _log.exception("request failed")
+            answer = {"ok": False, "error": f"the dispatcher failed: {error!r}"}
         if not writer.is_closing():
             writer.write(json.dumps({"id": number, **answer}).encode() + b"\n")
 

@@ -209,13 +209,6 @@ def _forget(session: Session, worker: Worker) -> None:
         del session.workers[worker.process_id]
 
 
-def _forget(session: Session, worker: Worker) -> None:
-    """The next connection of its client process starts another; a start that is under way forgets itself."""
-    task = session.workers.get(worker.process_id)
-    if task is not None and task.done() and not task.cancelled() and task.exception() is None and task.result() is worker:
-        del session.workers[worker.process_id]
-
-
 def _forget_failed(session: Session, process_id: bytes, done: asyncio.Task[Worker]) -> None:
     failed = done.cancelled() or done.exception() is not None or done.result() not in session.running
     if failed and session.workers.get(process_id) is done:

@@ -25,6 +25,7 @@ _CALL_TIMEOUT_S = 20.0
 _CONNECT_TIMEOUT_S = 5.0
 _LONGEST_LINE = 16 * MIB
 _RETRY_S = 0.1
+_LONGEST_RETRY_S = 5.0
 _RETRIES_IN_SILENCE = 50
 
 Event = Mapping[str, Any]
@@ -52,6 +53,7 @@ class DispatcherLink:
         self._on_connected = on_connected
         self._on_event = on_event
         self._connected = asyncio.Event()
+        self._agreed = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
         self._pending: dict[int, asyncio.Future[Event]] = {}
         self._last_id = 0
@@ -69,9 +71,17 @@ class DispatcherLink:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
-    def connected(self) -> bool:
-        """Is there a dispatcher at the other end?"""
-        return self._connected.is_set()
+    def agreed(self) -> bool:
+        """Is there a dispatcher at the other end, with the sessions that should be?"""
+        return self._agreed.is_set()
+
+    async def until_agreed(self) -> None:
+        """Before that, a session we do not know may be using any GPU."""
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                await self._agreed.wait()
+        except TimeoutError as error:
+            raise DispatcherDown("it is not there, or its sessions are not those of this server") from error
 
     async def admit(self, active: ActiveLease) -> None:
         """Let the session's client processes in."""
@@ -96,7 +106,7 @@ class DispatcherLink:
 
     async def _call(self, op: str, **fields: Any) -> Event:
         try:
-            if not self.connected:
+            if not self._connected.is_set():
                 async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                     await self._connected.wait()
             async with asyncio.timeout(_CALL_TIMEOUT_S):
@@ -121,37 +131,52 @@ class DispatcherLink:
         return answer
 
     async def _keep_connected(self) -> None:
+        """Whatever goes wrong is logged and tried again: without this link no lease begins or ends."""
         attempt = 0
         while True:
             try:
                 reader, self._writer = await asyncio.open_unix_connection(self._path, limit=_LONGEST_LINE)
+                attempt = 0
+                await self._serve(reader)
             except OSError as error:
                 attempt += 1
                 if attempt == _RETRIES_IN_SILENCE:
                     _log.warning("dispatcher not reachable", path=str(self._path), reason=str(error))
-                await asyncio.sleep(_RETRY_S)
-                continue
-            attempt = 0
-            try:
-                await self._serve(reader)
+            except Exception:  # noqa: BLE001 - the link must come back whatever happens
+                _log.exception("dispatcher connection failed")
             finally:
                 self._disconnect()
+            await asyncio.sleep(_RETRY_S)
 
     async def _serve(self, reader: asyncio.StreamReader) -> None:
         self._connected.set()
         _log.info("dispatcher connected")
-        self._spawn(self._introduce())
-        with contextlib.suppress(ConnectionError, ValueError):  # ValueError: an endless line
-            while line := await reader.readline():
-                self._receive(line)
+        introduction = asyncio.create_task(self._introduce())
+        try:
+            with contextlib.suppress(ConnectionError, ValueError):  # ValueError: an endless line
+                while line := await reader.readline():
+                    self._receive(line)
+        finally:
+            introduction.cancel()
+            await asyncio.gather(introduction, return_exceptions=True)
         _log.warning("dispatcher connection lost")
 
     async def _introduce(self) -> None:
-        try:
-            await self._call("subscribe")
-            await self._on_connected()
-        except ServerUnavailable as error:
-            _log.error("dispatcher cannot be used", reason=error.detail)
+        """Agree on the sessions; until that has worked, there is nothing else to be done with this dispatcher."""
+        pause_s = _RETRY_S
+        while True:
+            try:
+                await self._call("subscribe")
+                await self._on_connected()
+            except ServerUnavailable as error:
+                _log.error("dispatcher cannot be used yet", reason=error.detail)
+            except Exception:  # noqa: BLE001 - tried again, whatever it was
+                _log.exception("dispatcher cannot be used yet")
+            else:
+                self._agreed.set()
+                return
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_RETRY_S)
 
     def _receive(self, line: bytes) -> None:
         try:
@@ -161,12 +186,19 @@ class DispatcherLink:
             _log.error("dispatcher sent no JSON object", length=len(line))
             return
         if number is None:
-            self._on_event(message)
-        elif (answered := self._pending.get(number)) is not None and not answered.done():
+            self._tell(message)
+        elif isinstance(number, int) and (answered := self._pending.get(number)) is not None and not answered.done():
             answered.set_result(message)
+
+    def _tell(self, event: Event) -> None:
+        try:
+            self._on_event(event)
+        except Exception:  # noqa: BLE001 - one event must not end the link
+            _log.exception("dispatcher event not understood", event_name=str(event.get("event")))
 
     def _disconnect(self) -> None:
         self._connected.clear()
+        self._agreed.clear()
         if self._writer is not None:
             self._writer.close()
             self._writer = None

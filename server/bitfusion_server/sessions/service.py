@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from bitfusion_core.errors import BitfusionError, NeverFits, NotAccepting, NotFound, QueueFull
+from bitfusion_core.errors import BitfusionError, NeverFits, NotAccepting, NotFound, QueueFull, ServerUnavailable
 from bitfusion_core.models import HOLD_CONNECTION, Lease, LeaseRequest, ServerFacts
 from bitfusion_core.settings import Settings
 from bitfusion_server.scheduler.line import Entry
@@ -36,6 +36,7 @@ _log = structlog.get_logger(__name__)
 
 _IDLE_CHECK_S = 5.0
 _REVOKE_RETRY_S = 1.0
+_CLOSE_RETRY_S = 5.0
 _RELEASE_WAIT_S = 10.0
 # Places in a long queue change with every lease that ends; those who wait are told less often the more they are.
 _PLACES_EVERY_S = 0.05
@@ -107,7 +108,7 @@ class LeaseService:
     @property
     def ready(self) -> bool:
         """Can leases be granted?"""
-        return self._dispatcher.connected and not self._stopping
+        return self._dispatcher.agreed and not self._stopping
 
     @property
     def accepting(self) -> bool:
@@ -268,17 +269,13 @@ class LeaseService:
         )
 
     async def _grant(self, ticket: Ticket, session: Session) -> None:
-        try:
-            await self._store.open_lease(session.active)
-            await self._dispatcher.admit(session.active)
-        except BitfusionError as error:
-            _log.error("lease not granted", lease=ticket.id, reason=error.detail)
-            self.end(ticket.id, f"not granted: {error.detail}")
+        error = await self._open(session)
+        session.settled.set()
+        lease = session.lease
+        if error is not None:
+            self.end(lease.id, f"not granted: {error.detail}")
             ticket.ends(Refused(error))
             return
-        finally:
-            session.settled.set()
-        lease = session.lease
         _log.info("lease granted", lease=lease.id, gpus=[gpu.index for gpu in lease.gpus], memory_mib=lease.memory_mib, user=lease.user)
         if ticket.cancelled:
             self.end(lease.id, "cancelled")
@@ -286,18 +283,40 @@ class LeaseService:
         self._give_grace(session)
         ticket.ends(Granted(session.active))
 
+    async def _open(self, session: Session) -> BitfusionError | None:
+        """Make store and dispatcher know the lease; why that cannot be, whatever the reason: the booking must come back."""
+        try:
+            await self._store.open_lease(session.active)
+            await self._dispatcher.until_agreed()
+            await self._dispatcher.admit(session.active)
+        except BitfusionError as error:
+            _log.error("lease not granted", lease=session.lease.id, reason=error.detail)
+            return error
+        except Exception:  # noqa: BLE001 - the booking must come back
+            _log.exception("lease not granted", lease=session.lease.id)
+            return ServerUnavailable("the server failed while it granted the lease", hint="Try again; the server's log says more.")
+        return None
+
     async def _finish(self, session: Session) -> None:
         lease = session.lease
         await session.settled.wait()
         await self._revoke(lease.id, session.reason)
-        try:
-            await self._store.close_lease(lease.id, self._wall_clock(), session.reason)
-        except BitfusionError as error:
-            _log.error("lease stays open in the store; the next start ends it", lease=lease.id, reason=error.detail)
+        closed = await self._close(session, self._wall_clock())
         del self._sessions[lease.id]
         session.ended.set()
         _log.info("lease ended", lease=lease.id, reason=session.reason)
         self._act(self._queue.release(_owner(lease), _placement(lease), self._now()))
+        while not closed:  # nobody holds its GPUs any more, but the next start would take it for open
+            await asyncio.sleep(_CLOSE_RETRY_S)
+            closed = await self._close(session, self._wall_clock())
+
+    async def _close(self, session: Session, now: float) -> bool:
+        try:
+            await self._store.close_lease(session.lease.id, now, session.reason)
+        except Exception:  # noqa: BLE001 - tried again, whatever it was
+            _log.exception("lease still open in the store", lease=session.lease.id)
+            return False
+        return True
 
     async def _revoke(self, lease_id: str, reason: str) -> None:
         """Until the dispatcher has confirmed: as long as a worker may run, its GPUs are not free."""
@@ -307,20 +326,22 @@ class LeaseService:
                 return
             except (DispatcherDown, DispatcherRefused) as error:
                 _log.warning("session not ended yet", lease=lease_id, reason=error.detail)
-                await asyncio.sleep(_REVOKE_RETRY_S)
+            except Exception:  # noqa: BLE001 - tried again, whatever it was
+                _log.exception("session not ended yet", lease=lease_id)
+            await asyncio.sleep(_REVOKE_RETRY_S)
 
     async def _reconcile(self) -> None:
         """After each connection: leases unknown to the dispatcher are admitted, sessions unknown to us end."""
         known = await self._dispatcher.sessions()
         present = {gpu.uuid for gpu in self._gpus.gpus}
-        for orphan in known - self._sessions.keys():
-            _log.warning("orphan session", lease=orphan)
-            await self._dispatcher.revoke(orphan, "no lease")
         for session in tuple(self._sessions.values()):
             if any(gpu.uuid not in present for gpu in session.lease.gpus):
                 self.end(session.lease.id, "a GPU of the lease is gone")
-            elif session.lease.id not in known and not session.ending.is_set():
+            elif session.lease.id not in known and session.settled.is_set() and not session.ending.is_set():
                 await self._admit_again(session)
+        for orphan in known - self._sessions.keys():
+            _log.warning("orphan session", lease=orphan)
+            await self._dispatcher.revoke(orphan, "no lease")
 
     async def _admit_again(self, session: Session) -> None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import uuid
 from pathlib import Path
@@ -48,6 +47,10 @@ def test_worker_that_sends_nonsense_is_killed(message: bytes, tmp_path: Path, mo
     assert len(ended) == 1
 
 
+def _open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 @pytest.mark.parametrize("executable", ["/nonexistent", "/bin/false"])
 def test_failed_start_leaves_nothing(executable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a worker in the list nor a descriptor; the next connection tries again, and the session can be ended."""
@@ -61,9 +64,9 @@ def test_failed_start_leaves_nothing(executable: str, monkeypatch: pytest.Monkey
         assert session is not None
         counts = []
         for _ in range(3):
-            with pytest.raises(WorkerFailed, match="cannot be started|status 1"):
+            with pytest.raises(WorkerFailed, match=r"cannot be started|status 1"):
                 await sessions.worker(session, b"p" * 16, may_start=True)
-            counts.append(len(os.listdir("/proc/self/fd")))
+            counts.append(_open_descriptors())
             assert sessions.describe()[0]["workers"] == []
         await sessions.revoke(admission.session, "over")
         assert sessions.describe() == []

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any, cast
 
 import pytest
 
 from bitfusion_core.errors import NeverFits, NotAccepting, NotFound, QueueFull
 from bitfusion_core.models import HOLD_LEASE, LeaseRequest
 from bitfusion_core.settings import Settings
+from bitfusion_server.sessions import service as service_module
 from bitfusion_server.sessions.service import LeaseService
 from bitfusion_server.sessions.ticket import Granted, Queued, Refused, Ticket, TimedOut
 from bitfusion_server.store.base import Store
@@ -336,3 +338,81 @@ async def test_concurrent_requests_never_share_a_whole_gpu(service: LeaseService
         await service.release(lease_id)
 
     await asyncio.gather(*(use() for _ in range(20)))
+
+
+class BrokenStore:
+    """A store some of whose methods fail in a way nobody foresaw."""
+
+    def __init__(self, store: Store, *broken: str) -> None:
+        self._store = store
+        self.broken = set(broken)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.broken:
+            raise ZeroDivisionError(name)
+        return getattr(self._store, name)
+
+
+async def test_failure_while_granting_returns_the_booking(store: Store, dispatcher: FakeDispatcher) -> None:
+    """The client is refused, and the GPUs can be had by the next."""
+    broken = BrokenStore(store, "open_lease")
+    service = new_service(cast("Store", broken), dispatcher, FakeGpus(16000))
+    await service.start()
+
+    result = await outcome(service.request(WHOLE, "T"))
+
+    assert isinstance(result, Refused)
+    assert "log" in result.error.advice
+    broken.broken.clear()
+    assert await granted(service)
+    await service.stop()
+
+
+async def test_failure_while_ending_returns_the_booking(store: Store, dispatcher: FakeDispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GPUs are free although the store cannot be told; it is told as soon as that works."""
+    monkeypatch.setattr(service_module, "_CLOSE_RETRY_S", 0.01)
+    broken = BrokenStore(store, "close_lease")
+    service = new_service(cast("Store", broken), dispatcher, FakeGpus(16000))
+    await service.start()
+    first = await granted(service)
+
+    await service.release(first)
+
+    assert await granted(service)
+    assert len(await store.active_leases(SERVER_ID)) == 2
+    broken.broken.clear()
+    while len(await store.active_leases(SERVER_ID)) > 1:  # noqa: ASYNC110 - the state of another object
+        await asyncio.sleep(0.01)
+    await service.stop()
+
+
+async def test_reconciliation_is_tried_again(store: Store, dispatcher: FakeDispatcher) -> None:
+    """As long as the sessions are not agreed on nothing is granted, and no failure ends the attempts."""
+    dispatcher.sessions["0f8fad5b-d9cb-469f-a165-70867728950e"] = {"gpus": []}
+    dispatcher.refuses.add("revoke")
+    service = new_service(store, dispatcher, FakeGpus(16000))
+    await service.start()
+    waiting = service.request(WHOLE, "T")
+    await until(lambda: dispatcher.refused > 1)
+    assert not service.ready
+    assert not waiting.decided
+
+    dispatcher.refuses.clear()
+
+    assert isinstance(await outcome(waiting), Granted)
+    assert service.ready
+    assert dispatcher.revoked == [("0f8fad5b-d9cb-469f-a165-70867728950e", "no lease")]
+    await service.stop()
+
+
+@pytest.mark.parametrize(
+    "line", [b"[]\n", b'{"id": []}\n', b'{"event": "stats", "session": "%s", "calls": {}}\n', b"\xff\n", b"{" * 100_000 + b"\n"]
+)
+async def test_nonsense_from_the_dispatcher(service: LeaseService, dispatcher: FakeDispatcher, line: bytes) -> None:
+    """Whatever it sends, the link goes on or comes back."""
+    lease_id = await granted(service)
+
+    dispatcher.send_raw(line.replace(b"%s", lease_id.encode()))
+
+    await service.release(lease_id)
+    assert service.leases() == ()

@@ -103,14 +103,17 @@ std::string cache_path(const std::string& name) {
   return directory ? std::string(directory) + "/" + name : std::string();
 }
 
+// What lies there is code that we will run. The folder may be open to all; only our own files and the administrator's are trusted.
+bool is_trusted(const struct stat& info) { return info.st_uid == geteuid() || info.st_uid == 0; }
+
 std::optional<Message> read_cache(const std::string& path) {
-  const int file = path.empty() ? -1 : open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int file = path.empty() ? -1 : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0) return std::nullopt;
   struct stat info{};
   uint32_t lengths[2] = {};
   Message message;
   const auto fill = [file](void* to, size_t size) { return read(file, to, size) == static_cast<ssize_t>(size); };
-  bool good = fstat(file, &info) == 0 && fill(lengths, sizeof(lengths)) &&
+  bool good = fstat(file, &info) == 0 && is_trusted(info) && fill(lengths, sizeof(lengths)) &&
               static_cast<uint64_t>(info.st_size) == sizeof(lengths) + uint64_t{lengths[0]} + lengths[1];
   if (good) {
     message.header.resize(lengths[0]);
@@ -127,7 +130,7 @@ void write_cache(const std::string& path, const Message& message) {
   if (path.empty()) return;
   mkdir(path.substr(0, path.rfind('/')).c_str(), 0700);
   const std::string temporary = path + "." + std::to_string(getpid()) + ".part";
-  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (file < 0) return;
   const uint32_t lengths[2] = {static_cast<uint32_t>(message.header.size()), static_cast<uint32_t>(message.payload.size())};
   const auto put = [file](const void* from, size_t size) { return write(file, from, size) == static_cast<ssize_t>(size); };

@@ -62,7 +62,7 @@ void ImageCache::store(std::span<const std::byte> image) const {
   uint8_t hash[32];
   hash_of(image, hash);
   const std::string path = path_of(hash), part = path + "." + std::to_string(getpid());
-  const Descriptor file(open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  const Descriptor file(open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));  // workers of other users read it too
   if (file.get() < 0) return;
   if (!write_all(file.get(), image) || rename(part.c_str(), path.c_str()) != 0) unlink(part.c_str());
 }
