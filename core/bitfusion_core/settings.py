@@ -70,7 +70,9 @@ TABLE: tuple[Setting, ...] = (
     Setting("manager.max_connections", int, 4096, Scope.PROCESS, "connections the API serves at once", 16, 65536),
     Setting("dispatcher.port", int, 55001, Scope.PROCESS, "port of the data connections", 1, 65535),
     Setting("dispatcher.managed", bool, True, Scope.PROCESS, "start the dispatcher when it is not running; off: it is its own service"),
-    Setting("dispatcher.worker_uids", str, "60706-61183", Scope.PROCESS, "user ids for workers, one per session, if started by root; empty: none"),
+    Setting(
+        "dispatcher.worker_uids", str, "60706-61183", Scope.PROCESS, "user ids of workers, one a session, if root starts them; empty: none"
+    ),
     Setting("data.tls", bool, True, Scope.SERVER, "encrypt data connections; turn off only on isolated data networks"),
     Setting("server.address", str, "", Scope.PROCESS, "address clients reach this server at; empty: that of the default route"),
     Setting("server.id", str, "", Scope.PROCESS, "identity of this server in a new store, a UUID; empty: a new one is made"),

@@ -142,7 +142,7 @@ uint32_t Link::take_error() {
   return impl_->latched.load(std::memory_order_relaxed) ? impl_->latched.exchange(0, std::memory_order_relaxed) : 0;
 }
 
-// Something could not be sent. The server may have said why before it hung up: that is still to be read, here or by the thread that reads now.
+// Something could not be sent. The server may have said why before it hung up: that is still to be read, here or by whoever reads now.
 uint32_t Link::lost() {
   const int64_t give_up = now_ns() + kLastWordsNs;
   while (alive() && now_ns() < give_up) {
