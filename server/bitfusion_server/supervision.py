@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ def notify(state: str, environment: Mapping[str, str] = os.environ) -> None:
     """Tell systemd, if it asked to be told."""
     address = environment.get("NOTIFY_SOCKET")
     if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as channel:
             channel.sendto(state.encode(), address.replace("@", "\0", 1) if address.startswith("@") else address)
 
 
@@ -22,5 +23,6 @@ async def keep_alive(environment: Mapping[str, str] = os.environ) -> None:
     if interval_us <= 0 or environment.get("WATCHDOG_PID") not in {None, str(os.getpid())}:
         return
     while True:
-        notify("WATCHDOG=1", environment)
+        with contextlib.suppress(BlockingIOError):  # systemd is busy: the next one will do
+            notify("WATCHDOG=1", environment)
         await asyncio.sleep(interval_us / 2e6)
