@@ -13,6 +13,8 @@ from bitfusion_client.errors import InvalidConfiguration, NotConfigured, UsageEr
 from bitfusion_core.models import DEFAULT_MANAGER_PORT
 
 SYSTEM_DIRECTORY = Path("/etc/bitfusion")
+SERVERS_FILE = "servers.conf"
+LIST_VARIABLE = "BITFUSION_SERVER_LIST"
 MAX_FILE_BYTES = 1 << 20
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
@@ -161,9 +163,9 @@ def read_servers(path: Path) -> tuple[Server, ...]:
     return servers
 
 
-def first_existing(name: str) -> Path | None:
-    """The user's file before the system's."""
-    candidates: list[Path] = [home() / name, SYSTEM_DIRECTORY / name]
+def first_existing(*names: str) -> Path | None:
+    """The user's file before the system's; the names are spellings of one."""
+    candidates: list[Path] = [folder / name for folder in (home(), SYSTEM_DIRECTORY) for name in names]
     for path in candidates:
         try:
             path.stat()
@@ -176,12 +178,19 @@ def first_existing(name: str) -> Path | None:
 
 
 def servers(file: str | None = None, listed: str | None = None) -> tuple[Server, ...]:
-    """The servers to use: -l, else -s, else servers.conf."""
+    """The servers to use: -l, else -s, else BITFUSION_SERVER_LIST, else servers.conf."""
     if listed is not None:
         return parse_server_list(listed)
     if file is not None:
         return read_servers(Path(file))
-    path = first_existing("servers.conf")
+    if os.environ.get(LIST_VARIABLE):
+        return parse_server_list(os.environ[LIST_VARIABLE])
+    path = first_existing(SERVERS_FILE)
     if path is None:
-        raise NotConfigured(f"no servers configured: neither {home() / 'servers.conf'} nor {SYSTEM_DIRECTORY / 'servers.conf'} exists")
+        raise NotConfigured(f"no servers configured: neither {home() / SERVERS_FILE} nor {SYSTEM_DIRECTORY / SERVERS_FILE} exists")
     return read_servers(path)
+
+
+def servers_origin() -> str:
+    """Where `servers()` takes them from."""
+    return LIST_VARIABLE if os.environ.get(LIST_VARIABLE) else str(first_existing(SERVERS_FILE))

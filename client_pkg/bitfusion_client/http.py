@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from bitfusion_client import http11
+from bitfusion_client import config, http11
 from bitfusion_client.config import Server
 from bitfusion_client.http11 import Answer, ProtocolError
 from bitfusion_client.identity import Identity
@@ -178,7 +178,7 @@ def _explain(error: Exception, server: Server) -> tuple[type[BitfusionError], st
     """Class, reason in the product's words, and advice where it differs from the class's own."""
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = _X509_REASONS.get(error.verify_code, error.verify_message)
-        return UntrustedServer, f"x509: {reason}", _EXPIRED_HINT if error.verify_code in (9, 10) else None
+        return UntrustedServer, f"x509: {reason}", _EXPIRED_HINT if error.verify_code in (9, 10) else _moved_hint()
     if isinstance(error, ssl.SSLError):
         return ManagerUnreachable, f"tls: {error.reason or error}", "Check that the address and port are those of a server."
     if isinstance(error, socket.timeout):
@@ -194,6 +194,14 @@ def _explain(error: Exception, server: Server) -> tuple[type[BitfusionError], st
         ManagerUnreachable,
         f"malformed answer: {error or type(error).__name__}",
         "Check that the address and port are those of a server.",
+    )
+
+
+def _moved_hint() -> str:
+    """For a client that was moved or cloned to another cluster, or whose cluster was set up anew."""
+    return (
+        "Enable this client again; if it was moved or cloned, or the servers are new, remove its old identity first:\n"
+        f"rm {config.home()}/client.yaml; rm {config.home()}/servers.conf"
     )
 
 

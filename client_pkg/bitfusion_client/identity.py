@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import time
 from pathlib import Path
 from typing import NamedTuple
 
-from bitfusion_client import config, log, yaml
+from bitfusion_client import config, files, log, yaml
 from bitfusion_client.errors import InvalidConfiguration, NotConfigured
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}", re.ASCII)
@@ -24,17 +23,28 @@ class Identity(NamedTuple):
     ca_file: Path
     client_id: str | None = None
 
+    @property
+    def assign_id(self) -> str | None:
+        """The public part of the token, by which administrators know it."""
+        head, separator, _ = self.token.partition(".")
+        return head if separator else None
+
+    @property
+    def masked_token(self) -> str:
+        """For people to see."""
+        return f"{self.assign_id}.***" if self.assign_id else "***"
+
 
 def load() -> Identity:
     """The identity of this client, or an error that says what is missing."""
-    path = config.first_existing("client.yaml")
+    path = config.first_existing("client.yaml", "client.yml")
     if path is None:
         raise NotConfigured(
             f"no access token: neither {config.home() / 'client.yaml'} nor {config.SYSTEM_DIRECTORY / 'client.yaml'} exists"
         )
     fields = _read_fields(path)
     token = fields.get("access_token")
-    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+    if not isinstance(token, str) or not valid_token(token):
         raise NotConfigured(f"no access token: {path} has no usable 'access_token'")
     client_id = fields.get("client_id") or None
     if client_id is not None and not valid_client_id(client_id):
@@ -45,6 +55,11 @@ def load() -> Identity:
 def valid_client_id(value: object) -> bool:
     """Whether this can be a client's id."""
     return isinstance(value, str) and _CLIENT_ID.fullmatch(value) is not None
+
+
+def valid_token(value: object) -> bool:
+    """Whether this can be an access token."""
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
 
 def _read_fields(path: Path) -> dict[str, object]:
@@ -63,11 +78,12 @@ def _find_ca(client_yaml: Path, given: object) -> Path:
         if not named.is_file():
             raise NotConfigured(f"no certificate authority: {client_yaml} names {named}, which does not exist")
         return named
-    candidates = (config.home() / "tls" / "ca.crt", config.SYSTEM_DIRECTORY / "tls" / "ca.crt")
+    # Beside client.yaml is where a mounted secret has it.
+    candidates = (config.home() / "tls" / "ca.crt", client_yaml.parent / "ca.crt", config.SYSTEM_DIRECTORY / "tls" / "ca.crt")
     for path in candidates:
         if path.is_file():
             return path
-    raise NotConfigured(f"no certificate authority: neither {candidates[0]} nor {candidates[1]} exists")
+    raise NotConfigured(f"no certificate authority: neither {candidates[0]} nor {candidates[-1]} exists")
 
 
 def keep_client_id(identity: Identity, client_id: str) -> Identity:
@@ -76,32 +92,12 @@ def keep_client_id(identity: Identity, client_id: str) -> Identity:
     try:
         text = config.read_text(identity.path)
         lines = [line for line in text.splitlines() if not re.match(r"client_id\s*:", line)]
-        _backup(identity.path, text)
-        _replace_file(identity.path, "\n".join([*lines, f"client_id: {client_id}"]) + "\n")
+        files.backup(identity.path, text)
+        mode = identity.path.stat().st_mode & 0o777
+        files.replace_text(identity.path, "\n".join([*lines, f"client_id: {client_id}"]) + "\n", mode)
     except OSError as error:
         log.warn(f"Cannot write the client id to {identity.path}: {error.strerror}; it is asked for again next time")
     return claimed
-
-
-def _backup(path: Path, text: str) -> None:
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    descriptor = os.open(f"{path}.{stamp}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
-def _replace_file(path: Path, text: str) -> None:
-    """Readers see the old file or the new one, whole; both have the same mode."""
-    temporary = f"{path}.{os.getpid()}.new"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
 
 
 def user_name() -> str:

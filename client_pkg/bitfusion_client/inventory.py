@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable, NamedTuple, TypeVar
 
+from bitfusion_client import log
 from bitfusion_client.config import Server
 from bitfusion_client.http import Manager
+from bitfusion_core import __version__
 from bitfusion_core.errors import BitfusionError, ManagerUnreachable
 from bitfusion_core.models import Gpu, ServerFacts
 
@@ -52,6 +54,15 @@ def parse_offer(server: Server, answer: Any) -> Offer:
 def _offered_gpu(gpu: Any) -> OfferedGpu:
     known = Gpu(int(gpu["index"]), str(gpu["uuid"]), str(gpu["name"]), str(gpu["pci_bus_id"]), int(gpu["memory_mib"]))
     return OfferedGpu(known, int(gpu["free_mib"]), int(gpu["leases"]))
+
+
+def warn_of_other_versions(offers: Iterable[Offer]) -> None:
+    """Say once for each other version that client and server differ; what cannot work is refused when it is tried."""
+    for offer in offers:
+        if offer.version != __version__:
+            log.warn_once(
+                f"This client is version {__version__}, server {offer.server} is {offer.version}; install the same version on both"
+            )
 
 
 def ask_all(managers: Mapping[Server, Manager], ask: Callable[[Manager], T]) -> dict[Server, T | BitfusionError]:

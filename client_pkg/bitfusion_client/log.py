@@ -16,6 +16,16 @@ def warn(message: str) -> None:
     _write(f"[WARN] {timestamp()} {message}")
 
 
+_warned: set[str] = set()
+
+
+def warn_once(message: str) -> None:
+    """Log something that would be said for each of many servers or tries."""
+    if message not in _warned:
+        _warned.add(message)
+        warn(message)
+
+
 def plain(message: str) -> None:
     """Print a line that has no time stamp."""
     _write(message)

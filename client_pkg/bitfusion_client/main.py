@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from bitfusion_client import cancelling, handover, helping, log, output
+from bitfusion_client import cancelling, handover, helping, log, membership, output
 from bitfusion_client.catalogue import BY_NAME, ROWS, Row
-from bitfusion_client.errors import NotAvailable, UsageError, exit_code
+from bitfusion_client.errors import NotAvailable, NotConfigured, UsageError, exit_code
 from bitfusion_client.release import TEXT
 from bitfusion_core.errors import BitfusionError
 
@@ -40,6 +40,7 @@ class CommandLine(click.Group):
         if row is None:
             raise UsageError(f"unknown command '{args[0]}'.{_suggestion(args[0])}", hint="'bitfusion help' lists the commands.")
         ctx.ensure_object(dict)["row"] = row
+        membership.check(row.name)
         return super().resolve_command(ctx, [row.name, *args[1:]])
 
     def get_help(self, ctx: click.Context) -> str:  # noqa: ARG002 - click passes it
@@ -81,8 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     invocation: dict[str, Any] = {}
     try:
         cancelling.enable()
-        result = cli.main(args=None if arguments is None else list(arguments), prog_name="bitfusion", standalone_mode=False, obj=invocation)
-        return result if isinstance(result, int) else 0
+        return _run(arguments, invocation)
     except click.UsageError as error:
         return _report(_usage_error(error), invocation)
     except BitfusionError as error:
@@ -91,6 +91,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(
             BitfusionError(f"{type(error).__name__}: {error}", hint="Run 'bitfusion --debug …' and report the output."), invocation
         )
+
+
+def _run(arguments: Sequence[str] | None, invocation: dict[str, Any]) -> int:
+    """Run the command; a client that is not enabled asks the host of its virtual machine for a token, once."""
+    try:
+        return _invoke(arguments, invocation)
+    except NotConfigured:
+        from bitfusion_client import enabling
+
+        if invocation.get("row", {}) == BY_NAME["token"] or not enabling.wanted() or not enabling.enable_by_guestinfo():
+            raise
+    return _invoke(arguments, invocation)
+
+
+def _invoke(arguments: Sequence[str] | None, invocation: dict[str, Any]) -> int:
+    result = cli.main(args=None if arguments is None else list(arguments), prog_name="bitfusion", standalone_mode=False, obj=invocation)
+    return result if isinstance(result, int) else 0
 
 
 def _usage_error(error: click.UsageError) -> UsageError:

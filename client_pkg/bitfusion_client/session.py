@@ -10,7 +10,7 @@ from bitfusion_client import allocation, identity, lease, log
 from bitfusion_client.config import Server
 from bitfusion_client.http import Manager
 from bitfusion_client.identity import Identity
-from bitfusion_client.inventory import Offer, ask_all, no_server_answered, parse_offer
+from bitfusion_client.inventory import Offer, ask_all, no_server_answered, parse_offer, warn_of_other_versions
 from bitfusion_client.lease import Grant
 from bitfusion_client.selection import rank
 from bitfusion_client.stream import LineStream
@@ -86,6 +86,7 @@ def _query(managers: dict[Server, Manager]) -> list[Offer]:
         raise no_server_answered(errors)
     for server, error in errors.items():
         log.warn(f"Error querying server {server}: {error.detail}")
+    warn_of_other_versions(offers)
     return offers
 
 

@@ -18,6 +18,7 @@ _DURATION_FACTORS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 _MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)", re.ASCII)
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([a-z]*)", re.ASCII)
+_COMPOUND = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]*\.?[0-9]+|[0-9]+\.", re.ASCII)
 
 
@@ -31,7 +32,11 @@ def parse_memory(text: str) -> int:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `10`, `10s`, `10m`, `10h`."""
+    """Seconds of `10`, `10s`, `10m`, `10h`, `2m30s`."""
+    compound = _COMPOUND.fullmatch(text.strip())
+    if compound is not None and compound.group(0):
+        hours, minutes, seconds = (int(group or 0) for group in compound.groups())
+        return float(hours * 3600 + minutes * 60 + seconds)
     match = _DURATION.fullmatch(text.strip())
     factor = _DURATION_FACTORS.get(match.group(2)) if match else None
     if match is None or factor is None:

@@ -11,7 +11,7 @@ import click
 from bitfusion_client import config, output
 from bitfusion_client.config import Server
 from bitfusion_client.helping import Command
-from bitfusion_client.inventory import Offer, parse_offer
+from bitfusion_client.inventory import Offer, parse_offer, warn_of_other_versions
 from bitfusion_client.options import json_option, server_options
 from bitfusion_client.survey import survey
 
@@ -23,6 +23,7 @@ def command(servers_file: str | None, server_list: str | None, as_json: bool) ->
     """List the GPUs of all servers and their free memory."""
     servers = config.servers(servers_file, server_list)
     offers = survey(servers, lambda manager: parse_offer(manager.server, manager.request("GET", "/query")))
+    warn_of_other_versions(offers.values())
     if as_json:
         output.as_json({"servers": [_fields(number, offer) for number, offer in enumerate(offers.values())]})
     else:

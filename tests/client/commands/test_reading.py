@@ -194,3 +194,12 @@ def test_closed_output(cli: Cli) -> None:
     assert process.wait(20) == 141
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_other_version_is_said_once(cli: Cli, manager: FakeManager) -> None:
+    """A server of another version: one warning, on standard error, and the command goes on."""
+    manager.behaviour.version = "9.9.9"
+
+    for arguments in (("list_gpus",), ("run", "-n", "1", "true")):
+        result = cli.run(*arguments)
+        assert (result.returncode, result.stderr.count("9.9.9; install the same version on both")) == (0, 1)
