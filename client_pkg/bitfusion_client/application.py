@@ -92,9 +92,9 @@ def local_environment() -> dict[str, str]:
 
 def environment(libraries: Path, allocation: Path, launch: str | None = None) -> dict[str, str]:
     """The environment of the application: ours plus the library directory, the allocation and the launch id."""
-    inherited = os.environ.get("LDLIBRARY_PATH")
+    inherited = os.environ.get("LD_LIBRARY_PATH")
     variables = dict(os.environ)
-    variables["LDLIBRARY_PATH"] = f"{libraries}:{inherited}" if inherited else str(libraries)
+    variables["LD_LIBRARY_PATH"] = f"{libraries}:{inherited}" if inherited else str(libraries)
     variables["BITFUSION_ALLOCATION"] = str(allocation)
     if launch is not None:
         variables[LAUNCH_VARIABLE] = nested(launch)
