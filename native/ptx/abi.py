@@ -55,6 +55,7 @@ HELPERS = {
     "simgpu_vprintf": "i32 (ptr, i64, i64)",
     "simgpu_malloc": "i64 (ptr, i64)",
     "simgpu_free": "void (ptr, i64)",
+    "simgpu_set_condition": "void (ptr, i64, i32)",
     "simgpu_assert": "void (ptr, i64, i64, i32, i64, i64)",
     "simgpu_fma_f16": "i16 (i16, i16, i16)",
     "simgpu_fma_bf16": "i16 (i16, i16, i16)",

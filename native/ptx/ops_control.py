@@ -14,6 +14,7 @@ _RUNTIME = {
     "vprintf": ("simgpu_vprintf", ["i64", "i64"], "i32"),
     "malloc": ("simgpu_malloc", ["i64"], "i64"),
     "free": ("simgpu_free", ["i64"], ""),
+    "cudaGraphSetConditional": ("simgpu_set_condition", ["i64", "i32"], ""),
     "__assertfail": ("simgpu_assert", ["i64", "i64", "i32", "i64", "i64"], ""),
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <cstring>
 
 namespace bitfusion::env {
 
@@ -20,6 +21,8 @@ inline const char* simgpu_name() { return get("SIMGPU_NAME", nullptr); }
 inline const char* simgpu_state() { return get("SIMGPU_STATE", nullptr); }
 inline const char* simgpu_cache() { return get("SIMGPU_CACHE", nullptr); }
 inline const char* simgpu_compiler() { return get("SIMGPU_COMPILER", nullptr); }
+inline const char* simgpu_faults() { return get("SIMGPU_FAULTS", ""); }
+inline bool simgpu_debug() { return std::strcmp(get("SIMGPU_LOG", ""), "debug") == 0; }
 inline bool simgpu_null_kernels() { return get("SIMGPU_NULL_KERNELS", "0")[0] == '1'; }
 
 }  // namespace bitfusion::env

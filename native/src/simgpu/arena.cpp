@@ -262,6 +262,8 @@ uint8_t Arena::rights(uint64_t address) const {
   return address - map_.base < map_.size ? granules_[(address - map_.base) >> exec::kGranuleShift] : uint8_t{0};
 }
 
+void Arena::discard(uint64_t address, uint64_t size) { madvise(reinterpret_cast<void*>(address), size, MADV_DONTNEED); }
+
 const Allocation* Arena::lookup(uint64_t address) const { return range_of(live_, address); }
 
 std::optional<Allocation> Arena::find(uint64_t address) const {

@@ -21,7 +21,7 @@ namespace simgpu {
 constexpr uint64_t kGranule = 1ull << exec::kGranuleShift;
 constexpr int kHostPart = -1;
 
-enum class MemoryKind { kDevice, kPinned, kManaged, kRegistered, kPool, kMapped, kReserved, kArray, kGlobal };
+enum class MemoryKind { kDevice, kPinned, kManaged, kRegistered, kPool, kMapped, kReserved, kArray, kGlobal, kGraph };
 
 // One live piece of memory, or of client memory made known to the driver.
 struct Allocation {
@@ -80,6 +80,8 @@ class Arena {
   bool remove_mapped(uint64_t address, uint64_t size);
   void set_rights(uint64_t address, uint64_t size, uint8_t rights);
   uint8_t rights(uint64_t address) const;
+  // Forgets what pages hold; whole granules.
+  void discard(uint64_t address, uint64_t size);
 
   // What lies at an address; a reservation is found only if nothing is mapped there.
   std::optional<Allocation> find(uint64_t address) const;

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <set>
 
+#include "simgpu/graph_exec.h"
+
 namespace simgpu {
 
 namespace {
@@ -71,7 +73,7 @@ CUresult begin_capture(StreamCore* stream, CUstreamCaptureMode mode, Graph* into
   REQUIRE(!stream->capturing.load(), CUDA_ERROR_ILLEGAL_STATE);
   auto capture = std::make_shared<Capture>();
   capture->id = next_capture_id();
-  capture->graph = into != nullptr ? into : graphs().make();
+  capture->graph = into != nullptr ? into : make_graph();
   REQUIRE(capture->graph != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
   capture->mode = mode;
   capture->thread = &thread_state();
@@ -106,6 +108,25 @@ CUresult end_capture(StreamCore* stream, CUgraph* graph) {
   return capture->invalidated ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
 }
 
+namespace {
+
+// A launch inside a capture becomes the graph's nodes, one after the other.
+CUresult capture_launch(StreamCore* stream, const Executable& executable) {
+  REQUIRE(executable.conditions.empty() && executable.memory.allocated.empty(), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+  for (const auto& node : executable.nodes) {
+    if (const auto* child = std::get_if<GraphWork>(&node.work)) {
+      if (const CUresult bad = capture_launch(stream, *child->graph); bad != CUDA_SUCCESS) return bad;
+      continue;
+    }
+    GraphNode* added = add_node(stream->capture->graph, node.type, node.work, stream->capture_tail);
+    REQUIRE(added != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
+    stream->capture_tail = {added};
+  }
+  return CUDA_SUCCESS;
+}
+
+}  // namespace
+
 CUresult capture_work(StreamCore* stream, Work work, bool synchronous) {
   Capture& capture = *stream->capture;
   REQUIRE(!capture.invalidated, CUDA_ERROR_STREAM_CAPTURE_INVALIDATED);
@@ -119,14 +140,7 @@ CUresult capture_work(StreamCore* stream, Work work, bool synchronous) {
     record->event->capture_tail = stream->capture_tail;
     return CUDA_SUCCESS;
   }
-  if (auto* graph = std::get_if<GraphWork>(&work)) {  // a launch inside a capture becomes the graph's nodes
-    for (const auto& node : graph->graph->nodes) {
-      GraphNode* added = add_node(capture.graph, node.type, node.work, stream->capture_tail);
-      REQUIRE(added != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
-      stream->capture_tail = {added};
-    }
-    return CUDA_SUCCESS;
-  }
+  if (auto* graph = std::get_if<GraphWork>(&work)) return capture_launch(stream, *graph->graph);
   const CUgraphNodeType type = type_of(work);
   GraphNode* node = add_node(capture.graph, type, std::move(work), stream->capture_tail);
   REQUIRE(node != nullptr, CUDA_ERROR_OUT_OF_MEMORY);

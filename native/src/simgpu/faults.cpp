@@ -10,6 +10,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "bitfusion/env.h"
 #include "simgpu/state.h"
 
 namespace simgpu {
@@ -74,10 +75,9 @@ std::string read_text(const std::string& path) {
 class FaultSource {
  public:
   FaultSource() {
-    const char* directory = getenv("SIMGPU_STATE");
-    if (directory != nullptr && *directory != '\0') path_ = std::string(directory) + "/faults";
-    const char* words = getenv("SIMGPU_FAULTS");
-    environment_ = words != nullptr ? words : "";
+    const char* directory = bitfusion::env::simgpu_state();
+    if (directory != nullptr) path_ = std::string(directory) + "/faults";
+    environment_ = bitfusion::env::simgpu_faults();
     faults_ = parse(environment_);
   }
 

@@ -110,6 +110,7 @@ CUresult make_launch(Context* context, CUfunction handle, const LaunchShape& sha
   work->kernel = function->kernel;
   work->globals = function->globals;
   work->function = handle;
+  work->owner = function->module->context;
   std::copy(shape.grid, shape.grid + 3, work->grid);
   std::copy(shape.block, shape.block + 3, work->block);
   work->dynamic_shared = shape.dynamic_shared;

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "bitfusion/env.h"
 #include "simgpu/api.h"
 
 namespace simgpu {
@@ -30,7 +31,7 @@ bool first_time(const char* name) {
 }  // namespace
 
 bool debug_enabled() {
-  static const bool enabled = getenv("SIMGPU_LOG") != nullptr && strcmp(getenv("SIMGPU_LOG"), "debug") == 0;
+  static const bool enabled = bitfusion::env::simgpu_debug();
   return enabled;
 }
 

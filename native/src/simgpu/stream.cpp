@@ -6,7 +6,7 @@
 
 #include <utility>
 
-#include "simgpu/graph.h"
+#include "simgpu/graph_exec.h"
 #include "simgpu/log.h"
 
 namespace simgpu {
@@ -63,9 +63,9 @@ void StreamCore::arm_events(Work* work, uint64_t sequence) {
     record->event->arm(shared_from_this(), sequence);
   } else if (auto* graph = std::get_if<GraphWork>(work)) {
     graph->sequence = sequence;
-    for (auto& node : graph->graph->nodes) {
+    visit_nodes(graph->graph.get(), [&](Executable::Node& node) {
       if (auto* inner = std::get_if<RecordWork>(&node.work)) inner->event->arm(shared_from_this(), sequence);
-    }
+    });
   }
 }
 

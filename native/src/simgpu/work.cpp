@@ -9,7 +9,7 @@
 
 #include "simgpu/arena.h"
 #include "simgpu/context.h"
-#include "simgpu/graph.h"
+#include "simgpu/graph_exec.h"
 #include "simgpu/launch.h"
 
 namespace simgpu {
@@ -59,6 +59,7 @@ exec::DeviceServices services_for(Context* context) {
   services.print = [context](std::string_view text) { context->print(text); };
   services.allocate = [context](uint64_t bytes) { return device_malloc(context, bytes); };
   services.release = [](uint64_t address) { Arena::get().release(address); };
+  services.set_condition = set_condition;
   return services;
 }
 
@@ -176,18 +177,6 @@ void run_value(Context* context, const ValueWork& work) {
   }
 }
 
-void run_graph(Context* context, StreamCore* stream, const GraphWork& work) {
-  std::lock_guard<std::mutex> guard(work.graph->lock);  // launches of one executable graph do not overlap
-  for (auto& node : work.graph->nodes) {
-    if (!node.enabled) continue;
-    if (auto* record = std::get_if<RecordWork>(&node.work)) {
-      record->event->finish(stream, work.sequence);
-    } else {
-      run_work(context, stream, &node.work);
-    }
-  }
-}
-
 // Counts the time towards the GPU's utilisation.
 class BusyTime {
  public:
@@ -228,8 +217,14 @@ void run_work(Context* context, StreamCore* stream, Work* work) {
     run_fill(*fill);
   } else if (auto* value = std::get_if<ValueWork>(work)) {
     run_value(context, *value);
+  } else if (auto* batch = std::get_if<BatchWork>(work)) {
+    for (const ValueWork& each : batch->values) run_value(context, each);
+  } else if (auto* allocation = std::get_if<AllocWork>(work)) {
+    open_memory(*allocation->memory);
+  } else if (auto* release = std::get_if<FreeWork>(work)) {
+    close_memory(*release->memory);
   } else if (auto* graph = std::get_if<GraphWork>(work)) {
-    run_graph(context, stream, *graph);
+    run_executable(context, stream, graph->graph.get(), graph->sequence);
   }
 }
 

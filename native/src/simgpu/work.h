@@ -12,15 +12,18 @@
 
 namespace simgpu {
 
+struct Condition;
 struct Context;
 struct EventState;
 struct Executable;
+struct GraphMemory;
 class StreamCore;
 
 struct KernelWork {
   std::shared_ptr<exec::Kernel> kernel;
   std::shared_ptr<const std::vector<uint64_t>> globals;
   CUfunction function = nullptr;
+  const Context* owner = nullptr;  // of the function
   std::vector<uint8_t> params;
   uint32_t grid[3] = {1, 1, 1};
   uint32_t block[3] = {1, 1, 1};
@@ -57,10 +60,12 @@ struct HostWork {
 struct RecordWork {
   std::shared_ptr<EventState> event;
   uint64_t sequence = 0;
+  CUevent handle = nullptr;  // for cuGraphEventRecordNodeGetEvent
 };
 
 struct EventWaitWork {
   std::shared_ptr<EventState> event;
+  CUevent handle = nullptr;
 };
 
 // cuStreamWaitValue and cuStreamWriteValue.
@@ -72,17 +77,40 @@ struct ValueWork {
   unsigned flags = 0;
 };
 
+// cuStreamBatchMemOp: one after the other.
+struct BatchWork {
+  std::vector<ValueWork> values;
+  std::vector<CUstreamBatchMemOpParams> asked;  // for cuGraphBatchMemOpNodeGetParams
+  unsigned flags = 0;
+};
+
+// Memory of a graph comes into being, or ends.
+struct AllocWork {
+  std::shared_ptr<GraphMemory> memory;
+};
+struct FreeWork {
+  std::shared_ptr<GraphMemory> memory;
+};
+
+// Runs one of several bodies, or one again and again, as a value says that kernels set.
+struct ConditionalWork {
+  std::shared_ptr<Condition> condition;
+  CUgraphConditionalNodeType type = CU_GRAPH_COND_TYPE_IF;
+  std::vector<std::shared_ptr<Executable>> bodies;
+};
+
 struct ActionWork {
   std::function<void()> run;
 };
 
+// A launch of an executable graph, or a child within one.
 struct GraphWork {
   std::shared_ptr<Executable> graph;
   uint64_t sequence = 0;
 };
 
-using Work =
-    std::variant<std::monostate, KernelWork, CopyWork, FillWork, HostWork, RecordWork, EventWaitWork, ValueWork, ActionWork, GraphWork>;
+using Work = std::variant<std::monostate, KernelWork, CopyWork, FillWork, HostWork, RecordWork, EventWaitWork, ValueWork, BatchWork,
+                          AllocWork, FreeWork, ConditionalWork, ActionWork, GraphWork>;
 
 // Runs one operation to its end in the calling thread. After a sticky error of the context most kinds do nothing.
 void run_work(Context* context, StreamCore* stream, Work* work);

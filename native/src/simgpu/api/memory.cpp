@@ -5,6 +5,7 @@
 #include "simgpu/arena.h"
 #include "simgpu/capture.h"
 #include "simgpu/context.h"
+#include "simgpu/graph_memory.h"
 #include "simgpu/memory_check.h"
 #include "simgpu/pool.h"
 
@@ -30,11 +31,21 @@ CUresult allocate(CUdeviceptr* out, size_t bytes, MemoryKind kind, Context* cont
   return CUDA_SUCCESS;
 }
 
+CUresult free_graph_range(Context* context, uint64_t address) {
+  const auto memory = find_graph_memory(address);
+  REQUIRE(memory != nullptr, CUDA_ERROR_INVALID_VALUE);
+  if (const CUresult bad = free_graph_memory(memory); bad != CUDA_SUCCESS) return bad;
+  context->synchronize();
+  close_memory(*memory);
+  return context->sticky();
+}
+
 // Freeing waits for everything that might use the memory, as the driver does.
 CUresult free_at(uint64_t address, Context* context) {
   const auto range = Arena::get().find(address);
   REQUIRE(range && range->address == address, CUDA_ERROR_INVALID_VALUE);
   if (range->kind == MemoryKind::kPool) return free_pool_memory(context, *range);
+  if (range->kind == MemoryKind::kGraph) return free_graph_range(context, address);
   Context* owner = range->context != nullptr ? static_cast<Context*>(range->context) : context;
   owner->synchronize();
   REQUIRE(Arena::get().release(address), CUDA_ERROR_INVALID_VALUE);
@@ -78,8 +89,8 @@ CUresult cuMemFree_v2(CUdeviceptr address) {
   ENTER(context);
   if (address == 0) return CUDA_SUCCESS;
   const auto range = Arena::get().find(address);
-  const bool freeable =
-      range && (range->kind == MemoryKind::kDevice || range->kind == MemoryKind::kManaged || range->kind == MemoryKind::kPool);
+  const bool freeable = range && (range->kind == MemoryKind::kDevice || range->kind == MemoryKind::kManaged ||
+                                  range->kind == MemoryKind::kPool || range->kind == MemoryKind::kGraph);
   REQUIRE(freeable, CUDA_ERROR_INVALID_VALUE);
   return free_at(address, context);
 }

@@ -5,6 +5,7 @@
 
 #include "simgpu/capture.h"
 #include "simgpu/context.h"
+#include "simgpu/graph_memory.h"
 
 using namespace simgpu;
 
@@ -116,6 +117,32 @@ std::optional<uint64_t> take_new(Pool* pool, uint64_t size) {
   return address;
 }
 
+// Inside a capture an allocation becomes a node, and the memory the graph's.
+CUresult capture_allocation(StreamCore* stream, const Pool& pool, CUdeviceptr* out, size_t bytes) {
+  CUmemPoolProps properties{};
+  properties.allocType = CU_MEM_ALLOCATION_TYPE_PINNED;
+  properties.location = {CU_MEM_LOCATION_TYPE_DEVICE, {pool.location}};
+  auto memory = make_graph_memory(properties, bytes, pool.gpu, stream->capture->graph);
+  REQUIRE(memory != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
+  *out = memory->address;
+  return capture_work(stream, AllocWork{std::move(memory)}, false);
+}
+
+// A free of a graph's memory: a node of the graph being captured, or now.
+CUresult free_from_graph(Context* context, uint64_t address, CUstream stream) {
+  StreamCore* core = nullptr;
+  if (const CUresult bad = resolve_stream(context, stream, &core); bad != CUDA_SUCCESS) return bad;
+  auto memory = find_graph_memory(address);
+  REQUIRE(memory != nullptr, CUDA_ERROR_INVALID_VALUE);
+  if (core->capturing.load()) {
+    REQUIRE(memory->freed_by == nullptr, CUDA_ERROR_INVALID_VALUE);
+    memory->freed_by = core->capture->graph;
+  } else if (const CUresult bad = free_graph_memory(memory); bad != CUDA_SUCCESS) {
+    return bad;
+  }
+  return enqueue(context, stream, FreeWork{std::move(memory)}, Urgency::kHere);
+}
+
 // Memory is handed out at once: whoever uses it in stream order finds it there. What is freed in a stream comes back only when that stream
 // has got there, so nothing is handed out twice.
 CUresult allocate_from(Pool* pool, CUdeviceptr* out, size_t bytes, CUstream stream) {
@@ -123,7 +150,7 @@ CUresult allocate_from(Pool* pool, CUdeviceptr* out, size_t bytes, CUstream stre
   REQUIRE(out != nullptr && bytes != 0, CUDA_ERROR_INVALID_VALUE);
   StreamCore* core = nullptr;
   if (const CUresult bad = resolve_stream(context, stream, &core); bad != CUDA_SUCCESS) return bad;
-  if (core->capturing.load()) return capture_work(core, ActionWork{}, false);
+  if (core->capturing.load()) return capture_allocation(core, *pool, out, bytes);
   const uint64_t size = round_up(bytes, kGranule);
   REQUIRE(size >= bytes, CUDA_ERROR_OUT_OF_MEMORY);
   auto address = take_kept(pool, size);
@@ -330,6 +357,7 @@ CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
     REQUIRE(retire(pool, address), CUDA_ERROR_INVALID_VALUE);
     return enqueue(context, stream, ActionWork{[pool, address, size = range->size] { give_back(pool, address, size); }}, Urgency::kHere);
   }
+  if (range->kind == MemoryKind::kGraph) return free_from_graph(context, address, stream);
   REQUIRE(range->kind == MemoryKind::kDevice || range->kind == MemoryKind::kManaged, CUDA_ERROR_INVALID_VALUE);
   return enqueue(context, stream, ActionWork{[address] { Arena::get().release(address); }}, Urgency::kHere);
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "simgpu/batch.h"
 #include "simgpu/capture.h"
 #include "simgpu/context.h"
 #include "simgpu/memory_check.h"
@@ -63,41 +64,39 @@ CUresult record(CUevent handle, CUstream stream, bool external) {
   if (const CUresult bad = resolve_stream(context, stream, &core); bad != CUDA_SUCCESS) return bad;
   REQUIRE(event->state->context == core->context, CUDA_ERROR_INVALID_HANDLE);
   if (external && core->capturing.load()) {
-    GraphNode* node = add_node(core->capture->graph, CU_GRAPH_NODE_TYPE_EVENT_RECORD, RecordWork{event->state, 0}, core->capture_tail);
+    GraphNode* node =
+        add_node(core->capture->graph, CU_GRAPH_NODE_TYPE_EVENT_RECORD, RecordWork{event->state, 0, handle}, core->capture_tail);
     REQUIRE(node != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
     core->capture_tail = {node};
     return CUDA_SUCCESS;
   }
-  return enqueue(context, stream, RecordWork{event->state, 0}, Urgency::kHere);
+  return enqueue(context, stream, RecordWork{event->state, 0, handle}, Urgency::kHere);
 }
 
-CUresult enqueue_value(CUstream stream, CUdeviceptr address, uint64_t value, bool wide, bool wait, unsigned flags) {
+CUresult enqueue_batch(CUstream stream, unsigned count, const CUstreamBatchMemOpParams* operations, unsigned flags) {
   ENTER(context);
-  const size_t size = wide ? 8 : 4;
-  REQUIRE(address % size == 0 && range_allowed(address, size, Side::kDevice), CUDA_ERROR_INVALID_VALUE);
-  return enqueue(context, stream, ValueWork{address, value, wide, wait, flags}, wait ? Urgency::kQueue : Urgency::kHere);
+  BatchWork batch;
+  if (const CUresult bad = make_batch(count, operations, flags, &batch); bad != CUDA_SUCCESS) return bad;
+  const Urgency urgency = waits(batch) ? Urgency::kQueue : Urgency::kHere;
+  return enqueue(context, stream, std::move(batch), urgency);
 }
 
-CUresult enqueue_operation(CUstream stream, const CUstreamBatchMemOpParams& operation) {
-  switch (operation.operation) {
-    case CU_STREAM_MEM_OP_WAIT_VALUE_32:
-    case CU_STREAM_MEM_OP_WAIT_VALUE_64: {
-      const bool wide = operation.operation == CU_STREAM_MEM_OP_WAIT_VALUE_64;
-      const auto& wait = operation.waitValue;
-      return enqueue_value(stream, wait.address, wide ? wait.value64 : wait.value, wide, true, wait.flags);
-    }
-    case CU_STREAM_MEM_OP_WRITE_VALUE_32:
-    case CU_STREAM_MEM_OP_WRITE_VALUE_64: {
-      const bool wide = operation.operation == CU_STREAM_MEM_OP_WRITE_VALUE_64;
-      const auto& write = operation.writeValue;
-      return enqueue_value(stream, write.address, wide ? write.value64 : write.value, wide, false, write.flags);
-    }
-    case CU_STREAM_MEM_OP_BARRIER:
-    case CU_STREAM_MEM_OP_FLUSH_REMOTE_WRITES:
-      return CUDA_SUCCESS;  // work of a stream is ordered and visible anyway
-    default:
-      return CUDA_ERROR_NOT_SUPPORTED;
-  }
+CUresult enqueue_wait(CUstream stream, CUstreamBatchMemOpType type, CUdeviceptr address, cuuint64_t value, unsigned flags) {
+  CUstreamBatchMemOpParams operation{};
+  operation.waitValue.operation = type;
+  operation.waitValue.address = address;
+  operation.waitValue.value64 = value;
+  operation.waitValue.flags = flags;
+  return enqueue_batch(stream, 1, &operation, 0);
+}
+
+CUresult enqueue_write(CUstream stream, CUstreamBatchMemOpType type, CUdeviceptr address, cuuint64_t value, unsigned flags) {
+  CUstreamBatchMemOpParams operation{};
+  operation.writeValue.operation = type;
+  operation.writeValue.address = address;
+  operation.writeValue.value64 = value;
+  operation.writeValue.flags = flags;
+  return enqueue_batch(stream, 1, &operation, 0);
 }
 
 }  // namespace
@@ -202,7 +201,7 @@ CUresult cuStreamWaitEvent(CUstream handle, CUevent event_handle, unsigned int f
   bool handled = false;
   const CUresult captured = capture_wait(stream, event->state.get(), (flags & CU_EVENT_WAIT_EXTERNAL) != 0, &handled);
   if (handled) return captured;
-  if (stream->capturing.load()) return capture_work(stream, EventWaitWork{event->state}, false);
+  if (stream->capturing.load()) return capture_work(stream, EventWaitWork{event->state, event_handle}, false);
   const Milestone before = event->state->milestone();
   if (before.reached()) return CUDA_SUCCESS;
   std::vector<Milestone> after = barriers_for(stream);
@@ -228,27 +227,23 @@ CUresult cuStreamAddCallback(CUstream stream, CUstreamCallback callback, void* d
 }
 
 CUresult cuStreamWaitValue32_v2(CUstream stream, CUdeviceptr address, cuuint32_t value, unsigned int flags) {
-  return enqueue_value(stream, address, value, false, true, flags);
+  return enqueue_wait(stream, CU_STREAM_MEM_OP_WAIT_VALUE_32, address, value, flags);
 }
 
 CUresult cuStreamWaitValue64_v2(CUstream stream, CUdeviceptr address, cuuint64_t value, unsigned int flags) {
-  return enqueue_value(stream, address, value, true, true, flags);
+  return enqueue_wait(stream, CU_STREAM_MEM_OP_WAIT_VALUE_64, address, value, flags);
 }
 
 CUresult cuStreamWriteValue32_v2(CUstream stream, CUdeviceptr address, cuuint32_t value, unsigned int flags) {
-  return enqueue_value(stream, address, value, false, false, flags);
+  return enqueue_write(stream, CU_STREAM_MEM_OP_WRITE_VALUE_32, address, value, flags);
 }
 
 CUresult cuStreamWriteValue64_v2(CUstream stream, CUdeviceptr address, cuuint64_t value, unsigned int flags) {
-  return enqueue_value(stream, address, value, true, false, flags);
+  return enqueue_write(stream, CU_STREAM_MEM_OP_WRITE_VALUE_64, address, value, flags);
 }
 
-CUresult cuStreamBatchMemOp_v2(CUstream stream, unsigned int count, CUstreamBatchMemOpParams* operations, unsigned int) {
-  REQUIRE(operations != nullptr && count != 0, CUDA_ERROR_INVALID_VALUE);
-  for (unsigned i = 0; i < count; i++) {
-    if (const CUresult bad = enqueue_operation(stream, operations[i]); bad != CUDA_SUCCESS) return bad;
-  }
-  return CUDA_SUCCESS;
+CUresult cuStreamBatchMemOp_v2(CUstream stream, unsigned int count, CUstreamBatchMemOpParams* operations, unsigned int flags) {
+  return enqueue_batch(stream, count, operations, flags);
 }
 
 // --- Events -----------------------------------------------------------------------------------------------------------------------------

@@ -207,6 +207,12 @@ void simgpu_free(ThreadContext* thread, uint64_t address) {
   if (address && services && services->release) services->release(address);
 }
 
+void simgpu_set_condition(ThreadContext* thread, uint64_t handle, uint32_t value) {
+  const DeviceServices* services = grid_of(thread)->launch().services;
+  if (services && services->set_condition && services->set_condition(handle, value)) return;
+  raise(thread, Fault::Kind::kIllegalAddress, handle, "cudaGraphSetConditional with a handle that is none");
+}
+
 void simgpu_assert(ThreadContext* thread, uint64_t message, uint64_t file, uint32_t line, uint64_t function, uint64_t) {
   std::string text = device_string(thread, file) + ":" + std::to_string(line) + ": " + device_string(thread, function) + ": block: [";
   const uint32_t* block = thread->block->block_index;

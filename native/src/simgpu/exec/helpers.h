@@ -39,6 +39,7 @@ uint64_t simgpu_time();
 uint32_t simgpu_vprintf(ThreadContext*, uint64_t format, uint64_t arguments);
 uint64_t simgpu_malloc(ThreadContext*, uint64_t bytes);
 void simgpu_free(ThreadContext*, uint64_t address);
+void simgpu_set_condition(ThreadContext*, uint64_t handle, uint32_t value);
 void simgpu_assert(ThreadContext*, uint64_t message, uint64_t file, uint32_t line, uint64_t function, uint64_t char_size);
 uint32_t simgpu_fns(uint32_t mask, uint32_t base, int32_t n);
 }

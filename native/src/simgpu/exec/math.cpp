@@ -256,6 +256,7 @@ const Helper kHelpers[] = {
     OWN(simgpu_vprintf),
     OWN(simgpu_malloc),
     OWN(simgpu_free),
+    OWN(simgpu_set_condition),
     OWN(simgpu_assert),
     OWN(simgpu_fns),
     OWN(simgpu_fma_f16),
