@@ -90,6 +90,12 @@ class TokenExpired(Unauthenticated):
     hint = "Ask the administrator to extend the expiration of this client."
 
 
+class WrongPassword(Unauthenticated):
+    code = "wrong_password"
+    title = "The user name or the password is wrong"
+    hint = "Try again, or ask an administrator to set a new password."
+
+
 class Forbidden(BitfusionError):
     code = "forbidden"
     title = "Not allowed"
@@ -126,10 +132,21 @@ class Conflict(BitfusionError):
     http_status = 409
 
 
+class PreconditionFailed(Conflict):
+    code = "precondition_failed"
+    http_status = 412
+
+
+class AlreadyExists(Conflict):
+    code = "already_exists"
+    title = "There is one of this name already"
+    hint = "Choose another name, or change the one that exists."
+
+
 class TooManyRequests(BitfusionError):
     code = "too_many_requests"
-    title = "Too many failed attempts with this token"
-    hint = "Wait a minute, then try again with the right token."
+    title = "Too many failed attempts"
+    hint = "Wait a minute, then try again with the right token or password."
     http_status = 429
     exit_code = 11
 
@@ -146,6 +163,12 @@ class NeverFits(NoCapacity):
     code = "never_fits"
     title = "The request can never be satisfied"
     hint = "Ask for fewer GPUs, less memory or other filters; 'bitfusion list_gpus' shows what exists."
+
+
+class QuotaExceeded(NeverFits):
+    code = "quota_exceeded"
+    title = "The request is larger than the client's GPU quota"
+    hint = "Ask for fewer GPUs or a smaller part of them, or ask the administrator for a larger quota."
 
 
 class WaitTimedOut(NoCapacity):

@@ -18,9 +18,13 @@ Value = Union[str, int, float, bool]
 
 
 class Scope(enum.Enum):
-    """Who may set it: read at start only, by an administrator for a server, or for a client."""
+    """Where it may be set: only for the process, at its start; for all servers at once; for one server; for one client.
+
+    What may be set for one server or client has a default for all of them, which an administrator sets in the same way.
+    """
 
     PROCESS = "process"
+    GLOBAL = "global"
     SERVER = "server"
     CLIENT = "client"
 
@@ -84,7 +88,11 @@ TABLE: tuple[Setting, ...] = (
     Setting("lease.silence_s", float, 60.0, Scope.SERVER, "time without a sign of life after which a client's lease ends", 2, 3600),
     Setting("lease.reconnect_s", float, 60.0, Scope.SERVER, "time clients have to come back after a restart of the manager", 1, 3600),
     Setting("lease.idle_timeout_min", int, 0, Scope.CLIENT, "minutes without GPU work after which a session ends; 0: never", 0, 525600),
-    Setting("token.lifetime_days", int, 365, Scope.SERVER, "days a new client token is valid", 1, 36500),
+    Setting("gpu.devices", str, "", Scope.PROCESS, "indexes of the GPUs to lease, such as 0,2; empty: all"),
+    Setting("client.gpu_quota", float, 64.0, Scope.CLIENT, "GPUs a client may have at once, partitions counted by their share", 0, 1000000),
+    Setting("client.lifetime_days", int, 365, Scope.GLOBAL, "days a new client may use the servers before it has to be extended", 1, 36500),
+    Setting("token.lifetime_days", int, 365, Scope.GLOBAL, "days a new client token is valid", 1, 36500),
+    Setting("login.lifetime_min", int, 720, Scope.GLOBAL, "minutes after which a login ends", 1, 43200),
 )
 BY_NAME: dict[str, Setting] = {row.name: row for row in TABLE}
 

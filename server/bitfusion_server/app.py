@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import fcntl
 import os
 import ssl
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,17 +18,22 @@ from aiohttp import web
 
 from bitfusion_core.errors import InvalidSetting, ServerUnavailable
 from bitfusion_core.models import ServerFacts
-from bitfusion_core.settings import BY_NAME, Scope, Settings
+from bitfusion_core.settings import Settings
 from bitfusion_server import network
+from bitfusion_server.administration.certificates import Certificates
 from bitfusion_server.api.context import Services
 from bitfusion_server.api.listener import Listener
 from bitfusion_server.api.routes import make_app
+from bitfusion_server.assembly import Endpoint, Opened, obey, services_of, utc_now
 from bitfusion_server.auth import authority
-from bitfusion_server.auth.access import Authenticator
 from bitfusion_server.auth.authority import TlsFiles
+from bitfusion_server.auth.clients import Clients
+from bitfusion_server.auth.passwords import Passwords
+from bitfusion_server.auth.tokens import load_key
 from bitfusion_server.dispatcher_process import DispatcherProcess
-from bitfusion_server.sessions.sensors import GpuSource, Sensors
+from bitfusion_server.sessions.sensors import GpuSource
 from bitfusion_server.sessions.service import LeaseService
+from bitfusion_server.settings.live import LiveSettings
 from bitfusion_server.store.base import ServerIdentity, Store
 from bitfusion_server.store.sqlite import SqliteStore
 
@@ -69,6 +72,11 @@ class DataDirectory:
         """Authority and certificate."""
         return TlsFiles(self.path / "tls")
 
+    @property
+    def token_key(self) -> Path:
+        """What the secrets of client tokens follow from."""
+        return self.path / "token.key"
+
     def store(self) -> Store:
         """The store of a single server."""
         return SqliteStore(self.path / "store.db")
@@ -94,6 +102,7 @@ class Manager:
         self._own_dispatcher = own_dispatcher
         self._store = data.store()
         self._listener: Listener | None = None
+        self._certificates: Certificates | None = None
         self._undo = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
@@ -102,16 +111,36 @@ class Manager:
         self._undo.callback(os.close, _lock(self._data.run / "manager.lock"))
         self._undo.push_async_callback(self._store.close)
         await self._store.open()
-        self._settings = _with_stored(self._settings, await self._store.settings())
+        identity = await self._store.identify_server(ServerIdentity(_server_id(self._settings.text("server.id")), time.time()))
+        settings = LiveSettings(self._store, self._settings, identity.id)
+        await settings.load()
         await self._gpus.open()
         self._undo.push_async_callback(self._gpus.close)
         host, port = _endpoint(self._settings.text("manager.listen"))
         tls = self._prepare_tls(host)
-        silence_s = self._settings.number("lease.silence_s")
-        self._listener = Listener(host, port, tls, self._settings.integer("manager.max_connections"), silence_s)
+        self._listener = Listener(
+            host, port, tls, self._settings.integer("manager.max_connections"), lambda: settings.number("lease.silence_s")
+        )
         self._undo.callback(self._listener.close)
         self._start_dispatcher(host)
-        await self._serve(self._listener, await self._start_leases())
+        clients = Clients(self._store, settings, time.time)
+        await clients.load()
+        leases = await self._start_leases(identity.id, settings, clients)
+        opened = Opened(
+            self._store,
+            settings,
+            clients,
+            leases,
+            self._gpus,
+            self._data.tls,
+            tls,
+            lambda: self._names(host),
+            load_key(self._data.token_key),
+        )
+        endpoint = Endpoint(self._settings.text("server.address"), self._listener.port, self._settings.integer("dispatcher.port"))
+        services = services_of(opened, endpoint, Passwords())
+        self._watch_certificates(services.administration.certificates)
+        await self._serve(self._listener, services)
         _log.info("manager ready", address=host, port=self._listener.port, gpus=len(self._gpus.gpus))
 
     async def stop(self) -> None:
@@ -128,20 +157,24 @@ class Manager:
         """The open store."""
         return self._store
 
-    def _prepare_tls(self, host: str) -> ssl.SSLContext:
-        names = self._names(host)
-        authority.prepare(self._data.tls, names, _utc_now())
-        context = authority.server_context(self._data.tls)
-        renewal = asyncio.get_running_loop().create_task(self._renew(context, host))
-        self._undo.callback(renewal.cancel)
-        return context
+    async def reload(self) -> None:
+        """Files that people change beside the manager have been changed."""
+        if self._certificates is not None:
+            await self._certificates.reload()
 
-    async def _renew(self, context: ssl.SSLContext, host: str) -> None:
-        while True:
-            await asyncio.sleep(_RENEWAL_CHECK_S)
-            if authority.prepare(self._data.tls, self._names(host), _utc_now()):
-                authority.reload(context, self._data.tls)
-                _log.info("server certificate renewed")
+    def _prepare_tls(self, host: str) -> ssl.SSLContext:
+        authority.prepare(self._data.tls, self._names(host), utc_now())
+        return authority.server_context(self._data.tls)
+
+    def _watch_certificates(self, certificates: Certificates) -> None:
+        self._certificates = certificates
+
+        async def watch() -> None:
+            while True:
+                await asyncio.sleep(_RENEWAL_CHECK_S)
+                await certificates.renew_if_needed()
+
+        self._undo.callback(asyncio.get_running_loop().create_task(watch()).cancel)
 
     def _names(self, host: str) -> set[str]:
         configured = self._settings.text("server.address")
@@ -156,8 +189,7 @@ class Manager:
             dispatcher.start()
             self._undo.push_async_callback(dispatcher.stop if self._own_dispatcher else dispatcher.detach)
 
-    async def _start_leases(self) -> LeaseService:
-        identity = await self._store.identify_server(ServerIdentity(_server_id(self._settings.text("server.id")), time.time()))
+    async def _start_leases(self, server_id: str, settings: LiveSettings, clients: Clients) -> LeaseService:
         facts = ServerFacts(
             address=self._settings.text("server.address") or network.default_address(),
             hostname=network.hostname(),
@@ -165,24 +197,14 @@ class Manager:
             cuda_version=self._gpus.cuda_version,
             addresses=network.addresses(),
         )
-        leases = LeaseService(self._store, self._data.dispatcher_socket, self._gpus, identity.id, facts, self._settings, time.time)
+        leases = LeaseService(self._store, self._data.dispatcher_socket, self._gpus, server_id, facts, settings, time.time, clients)
+        obey(leases, settings)
         await leases.start()
         self._undo.push_async_callback(leases.stop)
         return leases
 
-    async def _serve(self, listener: Listener, leases: LeaseService) -> None:
-        services = Services(
-            leases=leases,
-            store=self._store,
-            authenticator=Authenticator(self._store, time.time),
-            sensors=Sensors(self._gpus),
-            address=self._settings.text("server.address"),
-            srs_port=listener.port,
-            dispatcher_port=self._settings.integer("dispatcher.port"),
-            idle_timeout_min=self._settings.integer("lease.idle_timeout_min"),
-            silence_s=self._settings.number("lease.silence_s"),
-            wall_clock=time.time,
-        )
+    async def _serve(self, listener: Listener, services: Services) -> None:
+        self._undo.push_async_callback(services.administration.tasks.stop)
         app = make_app(services, listener.middleware())
         # A handler ends with its connection: that is how a closed stream ends its lease.
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=_SHUTDOWN_S)
@@ -192,15 +214,9 @@ class Manager:
             raise ServerUnavailable("the API has no server")
         listener.start(runner.server)
         self._undo.push_async_callback(listener.stop)
-        self._undo.callback(leases.detach)
+        self._undo.callback(services.leases.detach)
         if self._own_dispatcher:
-            self._undo.push_async_callback(leases.end_all, "the server stops")
-
-
-def _with_stored(settings: Settings, stored: Mapping[str, str]) -> Settings:
-    """What an administrator has set wins where it may be set; a setting this version does not know any more is left alone."""
-    known = {name: value for name, value in stored.items() if name in BY_NAME}
-    return settings.with_values({name: value for name, value in known.items() if BY_NAME[name].scope is not Scope.PROCESS})
+            self._undo.push_async_callback(services.leases.end_all, "the server stops")
 
 
 def _server_id(text: str) -> str:
@@ -226,7 +242,3 @@ def _lock(path: Path) -> int:
         os.close(descriptor)
         raise ServerUnavailable(f"another manager uses {path.parent.parent}", hint="Stop it, or give this one another --data.") from None
     return descriptor
-
-
-def _utc_now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)

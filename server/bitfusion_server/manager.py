@@ -14,11 +14,13 @@ import structlog
 
 from bitfusion_core.errors import BitfusionError
 from bitfusion_core.settings import Settings
-from bitfusion_server import config, files, log, supervision
+from bitfusion_server import files, log, supervision
+from bitfusion_server.administration.audit import Audit
 from bitfusion_server.app import DataDirectory, Manager
 from bitfusion_server.auth import tokens
 from bitfusion_server.gpu.inventory import Inventory
-from bitfusion_server.store.base import AuditEntry, Role, Store
+from bitfusion_server.settings import sources
+from bitfusion_server.store.base import Role, Store
 
 _log = structlog.get_logger(__name__)
 
@@ -31,7 +33,7 @@ def main() -> int:
     log.configure(arguments.log_level)
     data = DataDirectory(arguments.data.absolute())
     try:
-        settings = config.load(arguments.config, os.environ, _settings_of(arguments))
+        settings = sources.load(arguments.config, os.environ, _settings_of(arguments))
         if arguments.issue_token is not None:
             print(asyncio.run(_issue_offline(data, settings, Role(arguments.issue_token), arguments.description)))
         else:
@@ -69,15 +71,16 @@ async def _issue_offline(data: DataDirectory, settings: Settings, role: Role, de
     store = data.store()
     await store.open()
     try:
-        return await _issue(store, settings, role, description)
+        return await _issue(data, store, settings, role, description)
     finally:
         await store.close()
 
 
-async def _issue(store: Store, settings: Settings, role: Role, description: str) -> str:
+async def _issue(data: DataDirectory, store: Store, settings: Settings, role: Role, description: str) -> str:
     lifetime_days = settings.integer("token.lifetime_days") if role is Role.CLIENT else None
-    new = await tokens.issue(store, role, description, time.time(), lifetime_days)
-    await store.append_audit(AuditEntry(time.time(), "local", "token.create", new.token.id, role))
+    key = tokens.load_key(data.token_key) if role is Role.CLIENT else None
+    new = await tokens.issue(store, role, description, time.time(), lifetime_days, key=key)
+    await Audit(store, time.time).record("local", "token.create", f"token {new.token.id}", None, new.token)
     return new.text
 
 
@@ -88,8 +91,9 @@ async def _run(data: DataDirectory, settings: Settings, *, bootstrap_admin: bool
     manager = Manager(data, settings, Inventory(), own_dispatcher=own_dispatcher)
     try:
         await manager.start()
+        _on_hangup(manager)
         if bootstrap_admin:
-            await _bootstrap_admin(data.path / _ADMIN_FILE, manager.store, settings)
+            await _bootstrap_admin(data, manager.store, settings)
         supervision.notify("READY=1")
         alive = asyncio.create_task(supervision.keep_alive())
         await stop.wait()
@@ -100,12 +104,25 @@ async def _run(data: DataDirectory, settings: Settings, *, bootstrap_admin: bool
         await manager.stop()
 
 
-async def _bootstrap_admin(file: Path, store: Store, settings: Settings) -> None:
+def _on_hangup(manager: Manager) -> None:
+    """SIGHUP: read again what people change in files."""
+    loop = asyncio.get_running_loop()
+    reloading: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(manager.reload())
+        reloading.add(task)
+        task.add_done_callback(reloading.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+async def _bootstrap_admin(data: DataDirectory, store: Store, settings: Settings) -> None:
     """The first administrator has to come from somewhere: a file only the manager's user can read."""
     if any(token.role is Role.ADMIN for token in await store.tokens()):
         return
-    text = await _issue(store, settings, Role.ADMIN, "first administrator")
-    files.replace(file, f"{text}\n".encode(), 0o600)
+    text = await _issue(data, store, settings, Role.ADMIN, "first administrator")
+    files.replace(data.path / _ADMIN_FILE, f"{text}\n".encode(), 0o600)
 
 
 if __name__ == "__main__":

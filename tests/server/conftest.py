@@ -13,7 +13,11 @@ from blockbuster import BlockBuster, blockbuster_ctx
 
 from bitfusion_core.models import ServerFacts
 from bitfusion_core.settings import Settings
+from bitfusion_server.assembly import obey
+from bitfusion_server.auth.clients import Clients
+from bitfusion_server.sessions.rules import ClientRules
 from bitfusion_server.sessions.service import LeaseService
+from bitfusion_server.settings.live import LiveSettings, Reading
 from bitfusion_server.store.base import Store
 from bitfusion_server.store.sqlite import SqliteStore
 from tests.server.fakes import FakeDispatcher, FakeGpus
@@ -30,10 +34,17 @@ async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
 
 
 def new_service(store: Store, dispatcher: FakeDispatcher, gpus: FakeGpus, **settings: object) -> LeaseService:
+    """A service with settings that do not change."""
+    values = {name.replace("__", "."): value for name, value in settings.items()}
+    return service_with(store, dispatcher, gpus, Settings(values))
+
+
+def service_with(
+    store: Store, dispatcher: FakeDispatcher, gpus: FakeGpus, settings: Reading, clients: ClientRules | None = None
+) -> LeaseService:
     """A service as the manager makes it."""
     facts = ServerFacts("10.0.0.5", "gpu-1", gpus.driver_version, gpus.cuda_version)
-    values = {name.replace("__", "."): value for name, value in settings.items()}
-    return LeaseService(store, dispatcher.path, gpus, SERVER_ID, facts, Settings(values), time.time)
+    return LeaseService(store, dispatcher.path, gpus, SERVER_ID, facts, settings, time.time, clients)
 
 
 @pytest.fixture(autouse=True)
@@ -72,9 +83,24 @@ async def dispatcher(tmp_path: Path) -> AsyncIterator[FakeDispatcher]:
 
 
 @pytest_asyncio.fixture
-async def service(store: Store, dispatcher: FakeDispatcher) -> AsyncIterator[LeaseService]:
+async def settings(store: Store) -> LiveSettings:
+    """All defaults, and changeable."""
+    live = LiveSettings(store, Settings({}), SERVER_ID)
+    await live.load()
+    return live
+
+
+@pytest_asyncio.fixture
+async def clients(store: Store, settings: LiveSettings) -> Clients:
+    """Nobody yet."""
+    return Clients(store, settings, time.time)
+
+
+@pytest_asyncio.fixture
+async def service(store: Store, dispatcher: FakeDispatcher, settings: LiveSettings, clients: Clients) -> AsyncIterator[LeaseService]:
     """A running service with two 16 GB GPUs."""
-    running = new_service(store, dispatcher, FakeGpus(16000, 16000))
+    running = service_with(store, dispatcher, FakeGpus(16000, 16000), settings, clients)
+    obey(running, settings)
     await running.start()
     yield running
     await running.stop()

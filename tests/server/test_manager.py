@@ -18,11 +18,11 @@ from bitfusion_core.errors import InvalidSetting, ServerUnavailable
 from bitfusion_core.settings import Settings
 from bitfusion_server.app import DataDirectory, Manager
 from bitfusion_server.auth import authority, tokens
-from bitfusion_server.store.base import Role, ServerIdentity
+from bitfusion_server.store.base import GLOBAL, Role, ServerIdentity
 from tests.server.api.conftest import LeaseStream
 from tests.server.fakes import FakeDispatcher, FakeGpus
 
-WHO = {"hostname": "laptop", "user": "ann"}
+WHO = {"hostname": "laptop", "user": "ann", "client_id": "c11e0000-0000-4000-8000-000000000001"}
 
 
 class OpenableFakeGpus(FakeGpus):
@@ -65,6 +65,8 @@ async def client_of(manager: Manager, data: Path) -> AsyncIterator[aiohttp.Clien
     headers = {"Authorization": token.text}
     connector = aiohttp.TCPConnector(ssl=trust)
     async with aiohttp.ClientSession(f"https://127.0.0.1:{manager.port}", connector=connector, headers=headers) as session:
+        if await manager.store.client(WHO["client_id"]) is None:
+            (await session.post("/claim_id", json=WHO)).close()
         yield session
 
 
@@ -117,8 +119,7 @@ async def test_one_manager_for_one_directory(tmp_path: Path) -> None:
 async def test_stored_settings_win(tmp_path: Path) -> None:
     """What an administrator has set outlives a restart; what only the process may set is left alone."""
     async with running(tmp_path) as manager:
-        await manager.store.put_setting("server.accepting", "false", None)
-        await manager.store.put_setting("manager.listen", "127.0.0.1:1", None)
+        await manager.store.replace_settings(GLOBAL, {"server.accepting": "false", "manager.listen": "127.0.0.1:1"}, {})
 
     async with running(tmp_path) as manager, client_of(manager, tmp_path) as http:
         async with http.get("/query") as response:
@@ -163,9 +164,11 @@ async def test_issue_token_while_the_manager_runs(tmp_path: Path) -> None:
         text = issued.stdout.strip()
         async with http.get("/query", headers={"Authorization": f"Bearer {text}"}) as response:
             assert response.status == 200
-        (entry,) = await manager.store.audit(10)
+        (entry,) = (await manager.store.audit(10)).items
 
-    assert (entry.action, entry.subject, entry.detail) == ("token.create", text[:7], "client")
+    assert (entry.actor, entry.action, entry.subject) == ("local", "token.create", f"token {text[:7]}")
+    assert entry.after is not None
+    assert entry.after["role"] == "client"
     assert text[8:] not in issued.stderr
 
 

@@ -7,10 +7,30 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from bitfusion_server.administration.audit import Audit
+from bitfusion_server.administration.certificates import Certificates
+from bitfusion_server.administration.clients import ClientAdministration
+from bitfusion_server.administration.tasks import Tasks
+from bitfusion_server.administration.tokens import TokenAdministration
+from bitfusion_server.administration.users import UserAdministration
 from bitfusion_server.auth.access import Authenticator, Principal
+from bitfusion_server.auth.clients import Clients
 from bitfusion_server.sessions.sensors import Sensors
 from bitfusion_server.sessions.service import LeaseService
+from bitfusion_server.settings.live import LiveSettings
 from bitfusion_server.store.base import Store
+
+
+@dataclass(frozen=True)
+class Administration:
+    """The services behind everything people change."""
+
+    audit: Audit
+    clients: ClientAdministration
+    tokens: TokenAdministration
+    users: UserAdministration
+    certificates: Certificates
+    tasks: Tasks
 
 
 @dataclass(frozen=True)
@@ -18,14 +38,15 @@ class Services:
     """The services behind the API. `address` is told to clients; empty: the one they reached us at."""
 
     leases: LeaseService
+    clients: Clients
+    settings: LiveSettings
     store: Store
     authenticator: Authenticator
+    administration: Administration
     sensors: Sensors
     address: str
     srs_port: int
     dispatcher_port: int
-    idle_timeout_min: int
-    silence_s: float
     wall_clock: Callable[[], float]
 
 

@@ -43,7 +43,7 @@ class _Connection:
 class Listener:
     """One listening socket."""
 
-    def __init__(self, address: str, port: int, tls: ssl.SSLContext, max_connections: int, silence_s: float) -> None:
+    def __init__(self, address: str, port: int, tls: ssl.SSLContext, max_connections: int, silence_s: Callable[[], float]) -> None:
         self._socket = socket.create_server((address, port), backlog=_BACKLOG)
         self._socket.setblocking(False)
         self._tls = tls
@@ -136,7 +136,7 @@ class Listener:
         """The kernel gives up a peer that acknowledges nothing for this long."""
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._silence_s * 1000))
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._silence_s() * 1000))
 
     def _make_room(self) -> bool:
         if len(self._connections) + len(self._handshakes) < self._max_connections:

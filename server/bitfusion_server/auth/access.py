@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from bitfusion_core.errors import ClientRefused, Forbidden, TooManyRequests, Unauthenticated
+from bitfusion_core.errors import Forbidden, TooManyRequests, Unauthenticated
 from bitfusion_server.auth import tokens
 from bitfusion_server.auth.limiter import FailureLimiter
-from bitfusion_server.store.base import ClientState, Role, Store
+from bitfusion_server.store.base import Role, Store, Token
 
 _log = structlog.get_logger()
 _LONGEST_TOKEN = 256
@@ -22,31 +22,57 @@ class Permission(enum.Enum):
     """What a route asks of its caller."""
 
     PUBLIC = "public"
-    CLIENT = "client"
-    ADMIN = "admin"
+    LOOK = "look"  # at what the caller may see: a client at its own leases
+    LEASE = "lease"  # use GPUs
+    VIEW = "view"  # everything
+    OPERATE = "operate"  # sessions, clients, and the settings of servers and clients
+    ADMINISTER = "administer"  # who may do what: tokens, users, certificates, defaults
 
 
-_GRANTS: dict[Role, frozenset[Permission]] = {
-    Role.CLIENT: frozenset({Permission.PUBLIC, Permission.CLIENT}),
+_P = Permission
+_GRANTS: dict[Role | None, frozenset[Permission]] = {
+    None: frozenset({_P.PUBLIC}),
+    Role.CLIENT: frozenset({_P.PUBLIC, _P.LOOK, _P.LEASE}),
+    Role.VIEWER: frozenset({_P.PUBLIC, _P.LOOK, _P.VIEW}),
+    Role.OPERATOR: frozenset({_P.PUBLIC, _P.LOOK, _P.VIEW, _P.LEASE, _P.OPERATE}),
     Role.ADMIN: frozenset(Permission),
 }
 
 
+def roles_with(permission: Permission) -> tuple[Role, ...]:
+    """The roles that include a permission."""
+    return tuple(role for role in Role if permission in _GRANTS[role])
+
+
 @dataclass(frozen=True)
 class Principal:
-    """An authenticated caller."""
+    """Who asks: `user` for a person who has logged in; without a role nobody who is known."""
 
     token_id: str
-    role: Role
+    role: Role | None
+    user: str = ""
+
+    @property
+    def name(self) -> str:
+        """Who it was, for the audit log."""
+        return f"user {self.user}" if self.user else f"token {self.token_id}"
+
+    def may(self, permission: Permission) -> bool:
+        """Does the role include the permission?"""
+        return permission in _GRANTS[self.role]
 
     def require(self, permission: Permission) -> None:
         """Refuse a caller whose role does not include the permission."""
-        if permission not in _GRANTS[self.role]:
-            raise Forbidden(f"a token of role {self.role} may not do this")
+        if not self.may(permission):
+            raise Forbidden(f"the role {self.role} may not do this")
+
+    def sees(self, token_id: str) -> bool:
+        """May the caller see what this token holds?"""
+        return self.token_id == token_id or self.may(Permission.VIEW)
 
     def owns(self, token_id: str) -> bool:
-        """May the caller see and end what this token holds?"""
-        return self.role is Role.ADMIN or self.token_id == token_id
+        """May the caller use and end what this token holds?"""
+        return self.token_id == token_id or self.may(Permission.OPERATE)
 
 
 class Authenticator:
@@ -67,21 +93,22 @@ class Authenticator:
         if wait_s > 0:
             raise TooManyRequests(retry_after_s=math.ceil(wait_s))
         try:
-            token = await tokens.verify(self._store, text, now)
+            principal = await self._principal(await tokens.verify(self._store, text, now))
         except Unauthenticated as error:
             self._limiter.failed(guesser, now)
             _log.warning("authentication failed", address=address, reason=error.code)
             raise
         self._limiter.succeeded(guesser)
-        return Principal(token.id, token.role)
+        return principal
 
-    async def check_client(self, principal: Principal, client_id: str) -> None:
-        """Refuse a client id that is unknown, someone else's, disabled or deleted."""
-        client = await self._store.client(client_id)
-        if client is None or not principal.owns(client.token_id):
-            raise ClientRefused(f"client id {client_id} is not known for this token", hint="Remove client.yaml to claim a new id.")
-        if client.state is not ClientState.ACTIVE:
-            raise ClientRefused(f"client {client_id} is {client.state}")
+    async def _principal(self, token: Token) -> Principal:
+        """A login is worth what its user is worth now."""
+        if not token.user:
+            return Principal(token.id, token.role)
+        user = await self._store.user(token.user)
+        if user is None or not user.active:
+            raise Unauthenticated
+        return Principal(token.id, user.role, user.name)
 
 
 def _token_text(authorization: str) -> str:

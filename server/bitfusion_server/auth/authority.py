@@ -1,7 +1,8 @@
 """The server's own certificate authority and its certificate.
 
 `tls/ca.crt` is what clients trust; `tls/ca.key` never leaves the data directory. The server's certificate is made anew when it runs out or
-when the server has got other addresses; clients do not notice, since they trust the authority.
+when the server has got other addresses; clients do not notice, since they trust the authority. An administrator may put a certificate of
+another authority in its place (`installed.pem`); clients then have to trust that authority as well.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from bitfusion_core.errors import ServerUnavailable
+from bitfusion_core.errors import InvalidRequest, ServerUnavailable
 from bitfusion_server.files import replace
 
 _AUTHORITY_YEARS = 20
@@ -59,6 +60,26 @@ class TlsFiles:
         """Certificate and key of the server in one file, so that both are replaced in one step."""
         return self.directory / "server.pem"
 
+    @property
+    def installed_certificate(self) -> Path:
+        """Certificate chain and key an administrator has put in the place of the server's own."""
+        return self.directory / "installed.pem"
+
+    @property
+    def installed_authority(self) -> Path:
+        """Who has signed the installed certificate, for clients to trust."""
+        return self.directory / "installed-ca.crt"
+
+    @property
+    def in_use(self) -> Path:
+        """The certificate that the API shows."""
+        return self.installed_certificate if self.installed_certificate.exists() else self.server_certificate
+
+    def trusted(self) -> bytes:
+        """What clients have to trust, in PEM form."""
+        authorities = (self.ca_certificate, self.installed_authority)
+        return b"".join(path.read_bytes().rstrip() + b"\n" for path in authorities if path.exists())
+
 
 def prepare(files: TlsFiles, names: Iterable[str], now: datetime.datetime) -> bool:
     """Make whatever is missing, expired or for other names; was a server certificate made?"""
@@ -82,20 +103,128 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
 
 def reload(context: ssl.SSLContext, files: TlsFiles) -> None:
     """Use a renewed certificate for connections that come from now on."""
-    context.load_cert_chain(files.server_certificate)
+    context.load_cert_chain(files.in_use)
+
+
+def renew(files: TlsFiles, names: Iterable[str], now: datetime.datetime) -> None:
+    """A new certificate and key of the server, whether or not the old ones would last."""
+    _write_server_certificate(files, frozenset(names), now)
+
+
+def renew_authority(files: TlsFiles, now: datetime.datetime) -> None:
+    """A new certificate for the key the authority has: clients that know the old one trust what it signs until that runs out."""
+    certificate, key = _load_authority(files)
+    replace(files.ca_certificate, _authority_certificate(certificate.subject, key, now), 0o644)
+
+
+def install(files: TlsFiles, certificate: bytes, key: bytes, authority: bytes | None, now: datetime.datetime) -> None:
+    """Put a certificate of another authority in the place of the server's own, after it has been shown to be usable."""
+    _check_pair(certificate, key, now)
+    if authority is not None:
+        _certificates(authority, "the certificate authority")
+        replace(files.installed_authority, authority, 0o644)
+    replace(files.installed_certificate, certificate.rstrip() + b"\n" + key, 0o600)
+
+
+def uninstall(files: TlsFiles) -> None:
+    """Use the server's own certificate again."""
+    files.installed_certificate.unlink(missing_ok=True)
+    files.installed_authority.unlink(missing_ok=True)
+
+
+def describe(files: TlsFiles) -> tuple[Certificate, ...]:
+    """The certificates there are, for people to see."""
+    paths = {"authority": files.ca_certificate, "server": files.server_certificate, "installed": files.installed_certificate}
+    used = {files.ca_certificate, files.in_use}
+    return tuple(_described(kind, _first(path), in_use=path in used) for kind, path in paths.items() if path.exists())
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What can be known of a certificate."""
+
+    kind: str
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    serial: str
+    sha256: str
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    in_use: bool
+
+
+class BadCertificate(InvalidRequest):
+    """What was to be installed cannot work."""
+
+    code = "bad_certificate"
+    title = "The certificate cannot be used"
+    hint = "Give the certificate, with its chain, and the key that belongs to it, both in PEM form and without a pass phrase."
+
+
+def _check_pair(certificate: bytes, key: bytes, now: datetime.datetime) -> None:
+    first = _certificates(certificate, "the certificate")[0]
+    try:
+        private = serialization.load_pem_private_key(key, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise BadCertificate(f"the key cannot be read: {error}") from error
+    if private.public_key() != first.public_key():
+        raise BadCertificate("the key is not the key of the certificate")
+    if not first.not_valid_before_utc <= now < first.not_valid_after_utc:
+        raise BadCertificate(f"the certificate is valid from {first.not_valid_before_utc:%Y-%m-%d} to {first.not_valid_after_utc:%Y-%m-%d}")
+
+
+def _certificates(pem: bytes, what: str) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise BadCertificate(f"{what} cannot be read: {error}") from error
+
+
+def _first(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise TlsFilesDamaged(f"{path}: {error}") from error
+
+
+def _described(kind: str, certificate: x509.Certificate, *, in_use: bool) -> Certificate:
+    return Certificate(
+        kind=kind,
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        names=_names_in(certificate),
+        serial=f"{certificate.serial_number:x}",
+        sha256=certificate.fingerprint(hashes.SHA256()).hex(),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        in_use=in_use,
+    )
+
+
+def _names_in(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(str(name.value) for name in alternative)
 
 
 def _write_authority(files: TlsFiles, now: datetime.datetime) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Bitfusion CA {x509.random_serial_number():x}"[:40])])
+    replace(files.ca_key, _key_bytes(key), 0o600)
+    replace(files.ca_certificate, _authority_certificate(name, key, now), 0o644)
+
+
+def _authority_certificate(name: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime.datetime) -> bytes:
     certificate = (
         _builder(name, name, key, now, datetime.timedelta(days=365 * _AUTHORITY_YEARS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(sign_certificates=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    replace(files.ca_key, _key_bytes(key), 0o600)
-    replace(files.ca_certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _write_server_certificate(files: TlsFiles, names: Names, now: datetime.datetime) -> None:
@@ -130,11 +259,9 @@ def _usable(files: TlsFiles, names: Names, now: datetime.datetime) -> bool:
     try:
         certificate = x509.load_pem_x509_certificate(files.server_certificate.read_bytes())
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(files.ca_certificate.read_bytes()))
-        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (OSError, ValueError, TypeError, x509.ExtensionNotFound, InvalidSignature):
+    except (OSError, ValueError, TypeError, InvalidSignature):
         return False
-    has = {str(name.value) for name in alternative}
-    return has == names and certificate.not_valid_after_utc > now + datetime.timedelta(days=_RENEW_DAYS)
+    return set(_names_in(certificate)) == names and certificate.not_valid_after_utc > now + datetime.timedelta(days=_RENEW_DAYS)
 
 
 def _builder(

@@ -1,38 +1,76 @@
 """Access tokens: `<id>.<secret>`, of which the store keeps the id and a hash.
 
-The id is seven characters, short enough to read out, and names the token everywhere; the secret is 256 random bits, so a plain hash suffices.
+The id is seven characters, short enough to read out, and names the token everywhere. The secret is 256 bits, so a plain hash suffices. That of a
+client's token follows from the id and a key that lies beside the store, so that its files can be downloaded again; all others are random.
 """
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime
 import hashlib
 import hmac
+import os
 import secrets
+from pathlib import Path
 
-from bitfusion_core.errors import TokenExpired, Unauthenticated
+from bitfusion_core.errors import Conflict, TokenExpired, Unauthenticated
+from bitfusion_server import files
 from bitfusion_server.store.base import Role, Store, Token
 
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _ID_LENGTH = 7
+_KEY_BYTES = 32
 _DAY_S = 86400.0
 
 
 @dataclasses.dataclass(frozen=True)
 class NewToken:
-    """A token at the only moment its text is known."""
+    """A token together with its text, which is nowhere kept."""
 
     token: Token
     text: str = dataclasses.field(repr=False)
 
 
-async def issue(store: Store, role: Role, description: str, now: float, lifetime_days: float | None) -> NewToken:
+@dataclasses.dataclass(frozen=True)
+class TokenKey:
+    """What the secrets of client tokens follow from."""
+
+    key: bytes = dataclasses.field(repr=False)
+
+    def text(self, token_id: str) -> str:
+        """The text of a client's token."""
+        digest = hmac.digest(self.key, b"client token " + token_id.encode(), "sha256")
+        return f"{token_id}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+def load_key(path: Path) -> TokenKey:
+    """The key of this server, made at the first start."""
+    if not path.exists():
+        files.replace(path, os.urandom(_KEY_BYTES), 0o600)
+    return TokenKey(path.read_bytes())
+
+
+async def issue(
+    store: Store, role: Role, description: str, now: float, lifetime_days: float | None, *, key: TokenKey | None = None, user: str = ""
+) -> NewToken:
     """Make and store a token."""
     while True:
-        new = _generate(role, description, now, None if lifetime_days is None else now + lifetime_days * _DAY_S)
-        if await store.insert_token(new.token):
-            return new
+        token_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+        text = key.text(token_id) if key is not None else f"{token_id}.{secrets.token_urlsafe(32)}"
+        expires_at = None if lifetime_days is None else now + lifetime_days * _DAY_S
+        token = Token(token_id, _hash(text.partition(".")[2]), role, description, now, expires_at, user=user)
+        if await store.insert_token(token):
+            return NewToken(token, text)
+
+
+def text_again(token: Token, key: TokenKey) -> str:
+    """The text of a token whose secret follows from the key."""
+    text = key.text(token.id)
+    if not hmac.compare_digest(_hash(text.partition(".")[2]), token.secret_hash):
+        raise Conflict(f"the text of token {token.id} was shown once and is not kept", hint="Create a new token.")
+    return text
 
 
 async def verify(store: Store, text: str, now: float) -> Token:
@@ -42,15 +80,14 @@ async def verify(store: Store, text: str, now: float) -> Token:
     expected = token.secret_hash if token is not None else bytes(32)
     if not hmac.compare_digest(_hash(secret), expected) or token is None or not token.active:
         raise Unauthenticated
-    if token.expires_at is not None and token.expires_at <= now:
-        raise TokenExpired(f"Token expired at: {_utc(token.expires_at)}")
+    refuse_expired(token.expires_at, now)
     return token
 
 
-def _generate(role: Role, description: str, now: float, expires_at: float | None) -> NewToken:
-    token_id = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
-    secret = secrets.token_urlsafe(32)
-    return NewToken(Token(token_id, _hash(secret), role, description, now, expires_at), f"{token_id}.{secret}")
+def refuse_expired(expires_at: float | None, now: float) -> None:
+    """Raise if this moment has passed."""
+    if expires_at is not None and expires_at <= now:
+        raise TokenExpired(f"Token expired at: {_utc(expires_at)}")
 
 
 def _hash(secret: str) -> bytes:

@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,17 @@ import structlog
 
 from bitfusion_core.errors import BitfusionError, NeverFits, NotAccepting, NotFound, QueueFull, ServerUnavailable
 from bitfusion_core.models import HOLD_CONNECTION, Lease, LeaseRequest, ServerFacts
-from bitfusion_core.settings import Settings
 from bitfusion_server.scheduler.line import Entry
 from bitfusion_server.scheduler.placement import GpuState, Inventory, Placement
 from bitfusion_server.scheduler.pool import Pool
 from bitfusion_server.scheduler.queue import Outcome, Queue
 from bitfusion_server.scheduler.quota import Quotas
 from bitfusion_server.sessions.dispatcher import DispatcherDown, DispatcherLink, DispatcherRefused, Event
+from bitfusion_server.sessions.rules import ClientRules, SameForAll
 from bitfusion_server.sessions.sensors import GpuSource
-from bitfusion_server.sessions.session import Session
+from bitfusion_server.sessions.session import Session, Work
 from bitfusion_server.sessions.ticket import Granted, Refused, Ticket, TimedOut
+from bitfusion_server.settings.live import Reading
 from bitfusion_server.store.base import ActiveLease, Store
 
 _log = structlog.get_logger(__name__)
@@ -56,14 +57,16 @@ class LeaseService:
         gpus: GpuSource,
         server_id: str,
         server: ServerFacts,
-        settings: Settings,
+        settings: Reading,
         wall_clock: Callable[[], float],
+        clients: ClientRules | None = None,
     ) -> None:
         self.server_id = server_id
         self.server = server
         self._store = store
         self._gpus = gpus
         self._settings = settings
+        self._clients = clients if clients is not None else SameForAll(settings)
         self._wall_clock = wall_clock
         self._dispatcher = DispatcherLink(dispatcher_socket, self._reconcile, self._on_dispatcher_event)
         self._pool = Pool([self._empty()])
@@ -135,7 +138,7 @@ class LeaseService:
         """The GPUs and what is taken of them."""
         return self._pool.server(self.server_id)
 
-    def use_settings(self, settings: Settings) -> None:
+    def use_settings(self, settings: Reading) -> None:
         """Settings have changed. A server that accepts again lets those start who waited for it."""
         self._settings = settings
         state = self._empty()
@@ -160,6 +163,9 @@ class LeaseService:
         """Join the queue; the answer may be there at once. What can never fit is refused here."""
         if not self.accepting:
             raise NotAccepting
+        refusal = self._clients.refusal(client_id)
+        if refusal is not None:
+            raise refusal
         if len(self._tickets) >= self._settings.integer("queue.max_waiting"):
             raise QueueFull
         now = self._now()
@@ -183,6 +189,12 @@ class LeaseService:
         elif ticket.decided and ticket.id in self._sessions and not self._stopping:
             self.end(ticket.id, "cancelled")
 
+    def refuse_waiting(self, client_id: str, error: BitfusionError) -> None:
+        """What a client waits for it does not get."""
+        for ticket in [ticket for ticket in self._tickets.values() if ticket.client_id == client_id]:
+            self.cancel(ticket)
+            ticket.ends(Refused(error))
+
     def end(self, lease_id: str, reason: str) -> Session:
         """Begin to end a lease; `Session.ended` says when its GPUs are free."""
         session = self.session(lease_id)
@@ -193,16 +205,27 @@ class LeaseService:
             self._spawn(self._finish(session))
         return session
 
-    async def release(self, lease_id: str) -> None:
+    async def release(self, lease_id: str, reason: str = RELEASED) -> None:
         """End a lease for its owner. If its workers resist, the end goes on without keeping the owner waiting."""
-        session = self.end(lease_id, RELEASED)
+        session = self.end(lease_id, reason)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_RELEASE_WAIT_S):
                 await session.ended.wait()
 
     async def end_all(self, reason: str) -> None:
         """End every lease, for a server that will not come back soon."""
-        sessions = [self.end(lease.id, reason) for lease in self.leases()]
+        await self._end_many(self.leases(), reason)
+
+    async def end_of_client(self, client_id: str, reason: str) -> None:
+        """End every lease of a client."""
+        await self._end_many([lease for lease in self.leases() if lease.client_id == client_id], reason)
+
+    async def end_of_token(self, token_id: str, reason: str) -> None:
+        """End every lease that was requested with a token."""
+        await self._end_many([lease for lease in self.leases() if lease.token_id == token_id], reason)
+
+    async def _end_many(self, leases: Iterable[Lease], reason: str) -> None:
+        sessions = [self.end(lease.id, reason) for lease in leases]
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*(session.ended.wait() for session in sessions)), _RELEASE_WAIT_S)
 
@@ -355,7 +378,7 @@ class LeaseService:
             return
         process = str(event.get("process"))
         if event.get("event") == "stats":
-            session.note_calls(process, int(event.get("calls") or 0), self._now())
+            session.note_work(process, Work.of(event), self._now())
         else:
             session.forget_process(process, self._now())
 
@@ -363,13 +386,18 @@ class LeaseService:
         """End sessions without CUDA work for longer than the setting allows."""
         while True:
             await asyncio.sleep(_IDLE_CHECK_S)
-            self.end_idle(self._settings.number("lease.idle_timeout_min") * 60)
+            self.end_idle()
 
-    def end_idle(self, limit_s: float) -> None:
-        """End what has been idle for longer; 0 is no limit."""
+    def end_idle(self) -> None:
+        """End what has been idle for longer than its client may be."""
         for session in tuple(self._sessions.values()):
-            if limit_s and self._now() - session.last_activity > limit_s:
-                self.end(session.lease.id, f"no GPU work for {limit_s / 60:g} min")
+            limit_min = self._clients.idle_limit_min(session.lease.client_id)
+            if limit_min and self.idle_s(session) > limit_min * 60:
+                self.end(session.lease.id, f"no GPU work for {limit_min:g} min")
+
+    def idle_s(self, session: Session) -> float:
+        """How long ago it last did CUDA work."""
+        return self._now() - session.last_activity
 
     def _give_grace(self, session: Session) -> None:
         """A lease that lives by its connection must be held soon."""

@@ -1,7 +1,8 @@
 """The interface every engine has: immutable snapshots out, conditional writes in.
 
 Every method is one atomic, durable step: when it returns, the change survives a crash. A method that answers bool says whether its
-condition held; if not, nothing was changed. Engines share one contract test suite.
+condition held; if not, nothing was changed. Lists that grow come in pages; a place in a list that the engine did not give out raises
+BadPlace. Engines share one contract test suite.
 """
 
 from __future__ import annotations
@@ -10,14 +11,32 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
+from bitfusion_core.errors import InvalidValue
 from bitfusion_core.models import EndedLease, Lease
+
+T = TypeVar("T")
+
+GLOBAL = "global"
+
+
+def server_subject(server_id: str) -> str:
+    """Under which name the settings of one server are kept."""
+    return f"server/{server_id}"
+
+
+def client_subject(client_id: str) -> str:
+    """Under which name the settings of one client are kept."""
+    return f"client/{client_id}"
 
 
 class Role(enum.StrEnum):
-    """What the holder of a token may do."""
+    """What somebody may do: people are one of the first three, machines that run applications are clients."""
 
-    ADMIN = "admin"
+    ADMIN = "administrator"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
     CLIENT = "client"
 
 
@@ -39,7 +58,7 @@ class ServerIdentity:
 
 @dataclass(frozen=True)
 class Token:
-    """An access token; of its secret only the hash is kept."""
+    """An access token; of its secret only the hash is kept. With a `user` it is that person's login and has no role of its own."""
 
     id: str
     secret_hash: bytes = field(repr=False)
@@ -48,11 +67,23 @@ class Token:
     created_at: float
     expires_at: float | None = None
     active: bool = True
+    user: str = ""
+
+
+@dataclass(frozen=True)
+class User:
+    """A person who logs in with a password, of which a slow hash is kept."""
+
+    name: str
+    role: Role
+    password_hash: str = field(repr=False)
+    created_at: float
+    active: bool = True
 
 
 @dataclass(frozen=True)
 class Client:
-    """A machine and user that has claimed an identity."""
+    """A machine and user that has claimed an identity. `expires_at` None: never."""
 
     id: str
     token_id: str
@@ -60,6 +91,7 @@ class Client:
     user: str
     created_at: float
     state: ClientState = ClientState.ACTIVE
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,13 +104,30 @@ class ActiveLease:
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """Who did what to what, and when. `detail` never holds a secret."""
+    """Who did what to what, and when; how it was before and after. Neither holds a secret."""
 
     at: float
     actor: str
     action: str
     subject: str
-    detail: str = ""
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """A part of a list. `next` is where the following part begins, for the same method; None at the end."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+class BadPlace(InvalidValue):
+    """A list cannot be read from there."""
+
+    code = "bad_cursor"
+    title = "The place in the list is not known"
+    hint = "Take the cursor from the page before, or begin without one."
 
 
 class Store(ABC):
@@ -97,12 +146,12 @@ class Store(ABC):
         """The identity stored first, which is `proposed` if there was none."""
 
     @abstractmethod
-    async def settings(self) -> Mapping[str, str]:
-        """Settings an administrator has changed."""
+    async def settings(self) -> Mapping[str, Mapping[str, str]]:
+        """What administrators have set: values by name, for each subject that has any."""
 
     @abstractmethod
-    async def put_setting(self, name: str, value: str, expected: str | None) -> bool:
-        """Change a setting if it still has the value `expected` (None: not set)."""
+    async def replace_settings(self, subject: str, values: Mapping[str, str], expected: Mapping[str, str]) -> bool:
+        """Set all values of a subject (`GLOBAL`, a server, a client) if they are still exactly as `expected`."""
 
     @abstractmethod
     async def insert_token(self, token: Token) -> bool:
@@ -113,12 +162,36 @@ class Store(ABC):
         """Change a token if it is still as `expected`."""
 
     @abstractmethod
+    async def delete_token(self, token_id: str) -> bool:
+        """Remove a token; false if there is none."""
+
+    @abstractmethod
     async def token(self, token_id: str) -> Token | None:
         """A token by its id."""
 
     @abstractmethod
     async def tokens(self) -> Sequence[Token]:
         """All tokens, oldest first."""
+
+    @abstractmethod
+    async def insert_user(self, user: User) -> bool:
+        """Add a user unless the name is taken."""
+
+    @abstractmethod
+    async def replace_user(self, user: User, expected: User) -> bool:
+        """Change a user who is still as `expected`."""
+
+    @abstractmethod
+    async def delete_user(self, name: str) -> bool:
+        """Remove a user; false if there is none."""
+
+    @abstractmethod
+    async def user(self, name: str) -> User | None:
+        """A user by name."""
+
+    @abstractmethod
+    async def users(self) -> Sequence[User]:
+        """All users, oldest first."""
 
     @abstractmethod
     async def insert_client(self, client: Client) -> bool:
@@ -133,8 +206,8 @@ class Store(ABC):
         """A client by its id, deleted ones too."""
 
     @abstractmethod
-    async def clients(self) -> Sequence[Client]:
-        """All clients, oldest first."""
+    async def clients(self, limit: int, start: str | None = None) -> Page[Client]:
+        """Clients, oldest first, deleted ones too."""
 
     @abstractmethod
     async def open_lease(self, active: ActiveLease) -> bool:
@@ -149,13 +222,13 @@ class Store(ABC):
         """Open leases on a server, oldest first."""
 
     @abstractmethod
-    async def ended_leases(self, limit: int, before: float | None = None) -> Sequence[EndedLease]:
-        """The newest ended leases, newest first, that ended before a moment."""
+    async def ended_leases(self, limit: int, start: str | None = None) -> Page[EndedLease]:
+        """Ended leases, newest first."""
 
     @abstractmethod
     async def append_audit(self, entry: AuditEntry) -> None:
         """Add to the audit log."""
 
     @abstractmethod
-    async def audit(self, limit: int, before: float | None = None) -> Sequence[AuditEntry]:
-        """The newest entries, newest first, from before a moment."""
+    async def audit(self, limit: int, start: str | None = None) -> Page[AuditEntry]:
+        """Entries, newest first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,23 @@ class Table:
     since: int = 1
 
 
-def _columns(text: str) -> tuple[Column, ...]:
-    """`"id TEXT, at REAL"` as columns of the first version."""
+def _columns(text: str, since: int = 1) -> tuple[Column, ...]:
+    """`"id TEXT, at REAL"` as columns that came with one version."""
     definitions = (definition.split() for definition in text.split(", "))
-    return tuple(Column(name, type_) for name, type_ in definitions)
+    return tuple(Column(name, type_, since) for name, type_ in definitions)
 
 
 TABLES: tuple[Table, ...] = (
     Table("server", "who this server is: one row", _columns("slot INTEGER, body TEXT"), key=("slot",)),
-    Table("setting", "settings changed by an administrator", _columns("name TEXT, value TEXT"), key=("name",)),
+    Table(
+        "settings",
+        "what administrators have set, for all, one server or one client",
+        _columns("subject TEXT, body TEXT", 2),
+        ("subject",),
+        since=2,
+    ),
     Table("token", "access tokens, hashed", _columns("id TEXT, created_at REAL, body TEXT"), key=("id",), order=("created_at",)),
+    Table("user", "people who log in", _columns("name TEXT, created_at REAL, body TEXT", 2), key=("name",), order=("created_at",), since=2),
     Table(
         "client",
         "identities claimed by clients",

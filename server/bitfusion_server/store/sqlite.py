@@ -11,19 +11,21 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from bitfusion_core.models import EndedLease, Lease
 from bitfusion_server.store import schema
-from bitfusion_server.store.base import ActiveLease, AuditEntry, Client, ServerIdentity, Store, Token
+from bitfusion_server.store.base import ActiveLease, AuditEntry, BadPlace, Client, Page, ServerIdentity, Store, Token, User
 from bitfusion_server.store.lane import Lane, StoreFailed
 
 T = TypeVar("T")
 
 _BUSY_TIMEOUT_S = 10.0
+_LONGEST_ROW_NUMBER = 18  # what fits into 64 bits
 
 
 class SqliteStore(Store):
@@ -51,21 +53,32 @@ class SqliteStore(Store):
 
         return await self._writer.run(work)
 
-    async def settings(self) -> Mapping[str, str]:
-        return await self._reader.run(lambda db: dict(db.execute("SELECT name, value FROM setting").fetchall()))
+    async def settings(self) -> Mapping[str, Mapping[str, str]]:
+        rows = await self._reader.run(lambda db: db.execute("SELECT subject, body FROM settings").fetchall())
+        return {subject: _decode(body, dict[str, str]) for subject, body in rows}
 
-    async def put_setting(self, name: str, value: str, expected: str | None) -> bool:
-        if expected is None:
-            return await self._insert("INSERT OR IGNORE INTO setting (name, value) VALUES (?, ?)", name, value)
-        return await self._insert("UPDATE setting SET value = ? WHERE name = ? AND value = ?", value, name, expected)
+    async def replace_settings(self, subject: str, values: Mapping[str, str], expected: Mapping[str, str]) -> bool:
+        def work(db: sqlite3.Connection) -> bool:
+            row = db.execute("SELECT body FROM settings WHERE subject = ?", (subject,)).fetchone()
+            if (_decode(row[0], dict[str, str]) if row is not None else {}) != expected:
+                return False
+            db.execute("DELETE FROM settings WHERE subject = ?", (subject,))
+            if values:
+                db.execute("INSERT INTO settings (subject, body) VALUES (?, ?)", (subject, _encode(values)))
+            return True
+
+        return await self._writer.run(work)
 
     async def insert_token(self, token: Token) -> bool:
-        return await self._insert(
+        return await self._change(
             "INSERT OR IGNORE INTO token (id, created_at, body) VALUES (?, ?, ?)", token.id, token.created_at, _encode(token)
         )
 
     async def replace_token(self, token: Token, expected: Token) -> bool:
-        return await self._insert("UPDATE token SET body = ? WHERE id = ? AND body = ?", _encode(token), expected.id, _encode(expected))
+        return await self._replace("token", "id", expected.id, token, expected)
+
+    async def delete_token(self, token_id: str) -> bool:
+        return await self._change("DELETE FROM token WHERE id = ?", token_id)
 
     async def token(self, token_id: str) -> Token | None:
         return await self._one("SELECT body FROM token WHERE id = ?", Token, token_id)
@@ -73,24 +86,41 @@ class SqliteStore(Store):
     async def tokens(self) -> Sequence[Token]:
         return await self._many("SELECT body FROM token ORDER BY created_at, rowid", Token)
 
+    async def insert_user(self, user: User) -> bool:
+        return await self._change(
+            "INSERT OR IGNORE INTO user (name, created_at, body) VALUES (?, ?, ?)", user.name, user.created_at, _encode(user)
+        )
+
+    async def replace_user(self, user: User, expected: User) -> bool:
+        return await self._replace("user", "name", expected.name, user, expected)
+
+    async def delete_user(self, name: str) -> bool:
+        return await self._change("DELETE FROM user WHERE name = ?", name)
+
+    async def user(self, name: str) -> User | None:
+        return await self._one("SELECT body FROM user WHERE name = ?", User, name)
+
+    async def users(self) -> Sequence[User]:
+        return await self._many("SELECT body FROM user ORDER BY created_at, rowid", User)
+
     async def insert_client(self, client: Client) -> bool:
-        return await self._insert(
+        return await self._change(
             "INSERT OR IGNORE INTO client (id, token_id, created_at, body) VALUES (?, ?, ?, ?)",
             *(client.id, client.token_id, client.created_at, _encode(client)),
         )
 
     async def replace_client(self, client: Client, expected: Client) -> bool:
-        return await self._insert("UPDATE client SET body = ? WHERE id = ? AND body = ?", _encode(client), expected.id, _encode(expected))
+        return await self._replace("client", "id", expected.id, client, expected)
 
     async def client(self, client_id: str) -> Client | None:
         return await self._one("SELECT body FROM client WHERE id = ?", Client, client_id)
 
-    async def clients(self) -> Sequence[Client]:
-        return await self._many("SELECT body FROM client ORDER BY created_at, rowid", Client)
+    async def clients(self, limit: int, start: str | None = None) -> Page[Client]:
+        return await self._page(_PageOf("client", "created_at", Client), limit, start)
 
     async def open_lease(self, active: ActiveLease) -> bool:
         lease = active.lease
-        return await self._insert(
+        return await self._change(
             "INSERT OR IGNORE INTO lease (id, server_id, granted_at, session_key, body) VALUES (?, ?, ?, ?, ?)",
             *(lease.id, lease.server_id, lease.granted_at, active.key, _encode(lease)),
         )
@@ -114,22 +144,35 @@ class SqliteStore(Store):
 
         return await self._reader.run(work)
 
-    async def ended_leases(self, limit: int, before: float | None = None) -> Sequence[EndedLease]:
-        return await self._many(
-            "SELECT body FROM lease_history WHERE ended_at < ? ORDER BY ended_at DESC, rowid DESC LIMIT ?", EndedLease, _end(before), limit
-        )
+    async def ended_leases(self, limit: int, start: str | None = None) -> Page[EndedLease]:
+        return await self._page(_PageOf("lease_history", "ended_at", EndedLease, descending=True), limit, start)
 
     async def append_audit(self, entry: AuditEntry) -> None:
-        await self._insert("INSERT INTO audit (at, body) VALUES (?, ?)", entry.at, _encode(entry))
+        await self._change("INSERT INTO audit (at, body) VALUES (?, ?)", entry.at, _encode(entry))
 
-    async def audit(self, limit: int, before: float | None = None) -> Sequence[AuditEntry]:
-        return await self._many(
-            "SELECT body FROM audit WHERE at < ? ORDER BY at DESC, number DESC LIMIT ?", AuditEntry, _end(before), limit
-        )
+    async def audit(self, limit: int, start: str | None = None) -> Page[AuditEntry]:
+        return await self._page(_PageOf("audit", "at", AuditEntry, descending=True), limit, start)
 
-    async def _insert(self, statement: str, *values: Any) -> bool:
+    async def _change(self, statement: str, *values: Any) -> bool:
         """Run a conditional write; did it change anything?"""
         return await self._writer.run(lambda db: db.execute(statement, values).rowcount > 0)
+
+    async def _replace(self, table: str, key: str, name: str, value: T, expected: T) -> bool:
+        """Values are compared, not their text: a row written by an older version lacks fields that have come since."""
+
+        def work(db: sqlite3.Connection) -> bool:
+            row = db.execute(f"SELECT body FROM {table} WHERE {key} = ?", (name,)).fetchone()  # noqa: S608 - our own names
+            if row is None or _decode(row[0], type(expected)) != expected:
+                return False
+            db.execute(f"UPDATE {table} SET body = ? WHERE {key} = ?", (_encode(value), name))  # noqa: S608 - our own names
+            return True
+
+        return await self._writer.run(work)
+
+    async def _page(self, of: _PageOf[T], limit: int, start: str | None) -> Page[T]:
+        rows = await self._reader.run(lambda db: db.execute(of.query, (*of.place(start), limit + 1)).fetchall())
+        items = tuple(_decode(body, of.kind) for body, _, _ in rows[:limit])
+        return Page(items, f"{rows[limit - 1][1]!r}/{rows[limit - 1][2]}" if len(rows) > limit else None)
 
     async def _one(self, query: str, kind: type[T], *values: Any) -> T | None:
         row = await self._reader.run(lambda db: db.execute(query, values).fetchone())
@@ -137,6 +180,41 @@ class SqliteStore(Store):
 
     async def _many(self, query: str, kind: type[T], *values: Any) -> Sequence[T]:
         return await self._reader.run(lambda db: tuple(_decode(body, kind) for (body,) in db.execute(query, values)))
+
+
+@dataclass(frozen=True)
+class _PageOf(Generic[T]):
+    """How a table is read page by page: by a column, and by row where that is equal."""
+
+    table: str
+    column: str
+    kind: type[T]
+    descending: bool = False
+
+    @property
+    def query(self) -> str:
+        """The following rows after a place."""
+        beyond, order = ("<", "DESC") if self.descending else (">", "ASC")
+        return (
+            f"SELECT body, {self.column}, rowid FROM {self.table} WHERE ({self.column}, rowid) {beyond} (?, ?) "  # noqa: S608 - our own names
+            f"ORDER BY {self.column} {order}, rowid {order} LIMIT ?"
+        )
+
+    def place(self, start: str | None) -> tuple[float, int]:
+        """Where a page begins."""
+        if start is None:
+            return (float("inf"), 0) if self.descending else (float("-inf"), 0)
+        at, _, row = start.partition("/")
+        try:
+            return float(at), _row_number(row)
+        except ValueError as error:
+            raise BadPlace(f"{start!r} is not a place in this list") from error
+
+
+def _row_number(text: str) -> int:
+    if len(text) > _LONGEST_ROW_NUMBER:
+        raise ValueError(text)
+    return int(text)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -178,7 +256,3 @@ def _encode(value: Any) -> str:
 
 def _decode(text: str, kind: type[T]) -> T:
     return msgspec.json.decode(text, type=kind)
-
-
-def _end(before: float | None) -> float:
-    return float("inf") if before is None else before

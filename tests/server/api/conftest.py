@@ -8,7 +8,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -19,13 +18,20 @@ from aiohttp import web
 from bitfusion_server.api.context import Services
 from bitfusion_server.api.listener import Listener
 from bitfusion_server.api.routes import make_app
+from bitfusion_server.assembly import Endpoint, Opened, services_of
 from bitfusion_server.auth import authority, tokens
-from bitfusion_server.auth.access import Authenticator
 from bitfusion_server.auth.authority import TlsFiles
-from bitfusion_server.sessions.sensors import Sensors
+from bitfusion_server.auth.clients import Clients
+from bitfusion_server.auth.passwords import Cost, Passwords
+from bitfusion_server.auth.tokens import TokenKey
 from bitfusion_server.sessions.service import LeaseService
-from bitfusion_server.store.base import Role, Store
+from bitfusion_server.settings.live import LiveSettings
+from bitfusion_server.store.base import Client, Role, Store
 from tests.server.fakes import FakeGpus
+
+CLIENT_ID = "c11e0000-0000-4000-8000-000000000001"
+OTHER_ID = "c11e0000-0000-4000-8000-000000000002"
+WHO = {"hostname": "laptop", "user": "ann", "client_id": CLIENT_ID}
 
 
 @dataclass
@@ -38,6 +44,8 @@ class Api:
     admin: str
     client: str
     other: str
+    operator: str
+    viewer: str
 
     def session(self, token: str | None = None) -> aiohttp.ClientSession:
         """An HTTP client with a token, by default the client's."""
@@ -71,30 +79,31 @@ def tls_files(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
     return files
 
 
+@pytest.fixture
+def tls(tls_files: TlsFiles) -> ssl.SSLContext:
+    """TLS as the API speaks it."""
+    return authority.server_context(tls_files)
+
+
 @pytest_asyncio.fixture
-async def api(service: LeaseService, store: Store, tls_files: TlsFiles, tmp_path: Path) -> AsyncIterator[Api]:
+async def api(
+    service: LeaseService, store: Store, settings: LiveSettings, clients: Clients, tls_files: TlsFiles, tls: ssl.SSLContext
+) -> AsyncIterator[Api]:
     """A running API over `service`."""
     now = time.time()
-    services = Services(
-        leases=service,
-        store=store,
-        authenticator=Authenticator(store, time.time),
-        sensors=Sensors(FakeGpus(16000, 16000)),
-        address="",
-        srs_port=56001,
-        dispatcher_port=55001,
-        idle_timeout_min=0,
-        silence_s=2.0,
-        wall_clock=time.time,
-    )
-    listener = Listener("127.0.0.1", 0, authority.server_context(tls_files), max_connections=64, silence_s=2.0)
+    listener = Listener("127.0.0.1", 0, tls, max_connections=64, silence_s=lambda: 2.0)
+    opened = Opened(store, settings, clients, service, FakeGpus(16000, 16000), tls_files, tls, lambda: ("127.0.0.1",), TokenKey(b"k" * 32))
+    services = services_of(opened, Endpoint("", 56001, 55001), Passwords(Cost(log_n=4)))
     runner = web.AppRunner(make_app(services, listener.middleware()), handler_cancellation=True, access_log=None, shutdown_timeout=0.2)
     await runner.setup()
     assert runner.server is not None
     listener.start(runner.server)
-    issued = [await tokens.issue(store, role, "", now, 1) for role in (Role.ADMIN, Role.CLIENT, Role.CLIENT)]
+    issued = [await tokens.issue(store, role, "", now, 1) for role in (Role.ADMIN, Role.CLIENT, Role.CLIENT, Role.OPERATOR, Role.VIEWER)]
+    for new, client_id in ((issued[1], CLIENT_ID), (issued[2], OTHER_ID)):
+        await store.insert_client(Client(client_id, new.token.id, "laptop", "ann", now))
     trust = ssl.create_default_context(cafile=str(tls_files.ca_certificate))
     yield Api(listener.port, trust, services, *(new.text for new in issued))
     service.detach()
+    await services.administration.tasks.stop()
     await listener.stop()
     await runner.cleanup()

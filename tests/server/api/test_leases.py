@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from bitfusion_server.sessions.service import LeaseService
-from tests.server.api.conftest import Api, LeaseStream
+from tests.server.api.conftest import WHO, Api, LeaseStream
 from tests.server.conftest import until
 from tests.server.fakes import FakeDispatcher
 
-WHO = {"hostname": "laptop", "user": "ann"}
 WHOLE: dict[str, Any] = {"gpus": 1, **WHO}
 BOTH: dict[str, Any] = {"gpus": 2, **WHO}
 

@@ -8,10 +8,10 @@ import pytest
 
 from bitfusion_server.api import listener
 from bitfusion_server.sessions.service import LeaseService
-from tests.server.api.conftest import Api, LeaseStream
+from tests.server.api.conftest import WHO, Api, LeaseStream
 from tests.server.conftest import until
 
-LEASE = {"gpus": 1, "hostname": "laptop", "user": "ann"}
+LEASE = {"gpus": 1, **WHO}
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bitfusion_core.errors import ClientRefused, Forbidden, InvalidValue, TokenExpired, TooManyRequests, Unauthenticated
-from bitfusion_server.auth import clients, tokens
+from bitfusion_core.errors import Forbidden, TokenExpired, TooManyRequests, Unauthenticated
+from bitfusion_server.auth import tokens
 from bitfusion_server.auth.access import Authenticator, Permission, Principal
 from bitfusion_server.auth.limiter import FailureLimiter
-from bitfusion_server.store.base import ClientState, Role, Store
+from bitfusion_server.store.base import Role, Store, User
 from bitfusion_server.store.sqlite import SqliteStore
 
 NOW = 1_000_000.0
@@ -105,33 +105,39 @@ def test_limiter_forgets() -> None:
     assert limiter.retry_after_s("a", 5.0) == 0.0
 
 
-def test_roles() -> None:
-    """A client may not administer."""
-    Principal("A", Role.ADMIN).require(Permission.ADMIN)
-    Principal("C", Role.CLIENT).require(Permission.CLIENT)
+ALLOWED = {
+    Role.CLIENT: {Permission.LOOK, Permission.LEASE},
+    Role.VIEWER: {Permission.LOOK, Permission.VIEW},
+    Role.OPERATOR: {Permission.LOOK, Permission.LEASE, Permission.VIEW, Permission.OPERATE},
+    Role.ADMIN: set(Permission) - {Permission.PUBLIC},
+}
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("permission", set(Permission) - {Permission.PUBLIC}, ids=lambda permission: permission.value)
+def test_roles(role: Role, permission: Permission) -> None:
+    """Who may do what; who is nobody may do nothing."""
+    principal = Principal("T", role)
+    if permission in ALLOWED[role]:
+        principal.require(permission)
+    else:
+        with pytest.raises(Forbidden):
+            principal.require(permission)
     with pytest.raises(Forbidden):
-        Principal("C", Role.CLIENT).require(Permission.ADMIN)
+        Principal("", None).require(permission)
 
 
-async def test_claim_is_stable(store: Store) -> None:
-    """The id claimed first stays; it cannot be claimed with another token."""
-    owner, other = Principal("A", Role.CLIENT), Principal("B", Role.CLIENT)
-    client = await clients.claim(store, owner, None, "host", "ann", NOW)
+async def test_a_login_is_worth_what_its_user_is_worth_now(store: Store) -> None:
+    """The role is the user's at the moment of the request; without an active user the login is worth nothing."""
+    user = User("ann", Role.VIEWER, "hash", NOW)
+    await store.insert_user(user)
+    new = await tokens.issue(store, Role.ADMIN, "", NOW, 1, user="ann")
+    assert (await authenticator(store).authenticate(new.text, "a")) == Principal(new.token.id, Role.VIEWER, "ann")
 
-    assert client == await clients.claim(store, owner, client.id, "host", "ann", NOW + 1)
-    with pytest.raises(ClientRefused):
-        await clients.claim(store, other, client.id, "host", "eve", NOW)
-    with pytest.raises(InvalidValue):
-        await clients.claim(store, owner, "not-a-uuid", "host", "ann", NOW)
-
-
-async def test_deleted_client_is_refused(store: Store) -> None:
-    """Neither a claim nor a lease is possible any more."""
-    owner = Principal("A", Role.CLIENT)
-    client = await clients.claim(store, owner, None, "host", "ann", NOW)
-    await store.replace_client(dataclasses.replace(client, state=ClientState.DELETED), client)
-
-    with pytest.raises(ClientRefused):
-        await clients.claim(store, owner, client.id, "host", "ann", NOW)
-    with pytest.raises(ClientRefused):
-        await authenticator(store).check_client(owner, client.id)
+    inactive = dataclasses.replace(user, active=False)
+    await store.replace_user(inactive, user)
+    with pytest.raises(Unauthenticated):
+        await authenticator(store).authenticate(new.text, "b")
+    await store.delete_user("ann")
+    with pytest.raises(Unauthenticated):
+        await authenticator(store).authenticate(new.text, "c")

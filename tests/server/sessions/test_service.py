@@ -12,10 +12,11 @@ from bitfusion_core.errors import NeverFits, NotAccepting, NotFound, QueueFull
 from bitfusion_core.models import HOLD_LEASE, LeaseRequest
 from bitfusion_core.settings import Settings
 from bitfusion_server.sessions import service as service_module
+from bitfusion_server.sessions.rules import SameForAll
 from bitfusion_server.sessions.service import LeaseService
 from bitfusion_server.sessions.ticket import Granted, Queued, Refused, Ticket, TimedOut
 from bitfusion_server.store.base import Store
-from tests.server.conftest import SERVER_ID, new_service, until
+from tests.server.conftest import SERVER_ID, new_service, service_with, until
 from tests.server.fakes import FakeDispatcher, FakeGpus
 
 WHOLE = LeaseRequest(1, hold=HOLD_LEASE)
@@ -63,7 +64,7 @@ async def test_release(service: LeaseService, dispatcher: FakeDispatcher, store:
     await service.release(first)
 
     assert dispatcher.revoked == [(first, "released")]
-    assert [ended.lease.id for ended in await store.ended_leases(10)] == [first]
+    assert [ended.lease.id for ended in (await store.ended_leases(10)).items] == [first]
     assert await store.active_leases(SERVER_ID) == ()
     await granted(service, LeaseRequest(2, hold=HOLD_LEASE))
     with pytest.raises(NotFound):
@@ -257,7 +258,7 @@ async def test_restart_ends_what_nobody_comes_back_to(store: Store, dispatcher: 
     await until(lambda: not after.leases())
     await after.stop()
 
-    assert [ended.reason for ended in await store.ended_leases(1)] == ["its client did not come back"]
+    assert [ended.reason for ended in (await store.ended_leases(1)).items] == ["its client did not come back"]
 
 
 async def test_restart_ends_orphans_and_lost_gpus(store: Store, dispatcher: FakeDispatcher) -> None:
@@ -306,8 +307,20 @@ async def test_stopping_ends_nothing(service: LeaseService, dispatcher: FakeDisp
     assert [active.lease.id for active in await store.active_leases(SERVER_ID)] == [lease_id]
 
 
-async def test_idle_is_no_cuda_work(service: LeaseService, dispatcher: FakeDispatcher) -> None:
+class IdleLimit(SameForAll):
+    """A limit that a test can set."""
+
+    limit_min: float = 0.0
+
+    def idle_limit_min(self, client_id: str) -> float:
+        return self.limit_min
+
+
+async def test_idle_is_no_cuda_work(store: Store, dispatcher: FakeDispatcher) -> None:
     """Calls of any of its processes keep a session alive; repeated figures do not."""
+    rules = IdleLimit(Settings({}))
+    service = service_with(store, dispatcher, FakeGpus(16000, 16000), Settings({}), rules)
+    await service.start()
     busy, idle = await granted(service), await granted(service)
     start = service.session(busy).last_activity
     for process, calls in (("a", 5), ("b", 9)):
@@ -321,10 +334,12 @@ async def test_idle_is_no_cuda_work(service: LeaseService, dispatcher: FakeDispa
     await until(lambda: service.session(idle).last_activity > known)
     assert service.session(busy).last_activity == after_work
 
-    service.end_idle(0)
+    service.end_idle()
     assert len(service.leases()) == 2
-    service.end_idle(1e-9)
+    rules.limit_min = 1e-9
+    service.end_idle()
     await until(lambda: not service.leases())
+    await service.stop()
     assert dict(dispatcher.revoked)[idle].startswith("no GPU work")
 
 

@@ -11,12 +11,26 @@ import pytest
 import pytest_asyncio
 
 from bitfusion_core.models import Lease, LeasedGpu
-from bitfusion_server.store.base import ActiveLease, AuditEntry, Client, ClientState, Role, ServerIdentity, Store, Token
+from bitfusion_server.store.base import (
+    GLOBAL,
+    ActiveLease,
+    AuditEntry,
+    BadPlace,
+    Client,
+    ClientState,
+    Role,
+    ServerIdentity,
+    Store,
+    Token,
+    User,
+    client_subject,
+)
 from bitfusion_server.store.sqlite import SqliteStore
 
 ENGINES: dict[str, Callable[[Path], Store]] = {"sqlite": lambda directory: SqliteStore(directory / "store.db")}
 
 TOKEN = Token("ABCDEF2", b"\x01" * 32, Role.CLIENT, "laptop", 10.0, 20.0)
+USER = User("ann", Role.VIEWER, "scrypt$hash", 10.0)
 CLIENT = Client("c1", "ABCDEF2", "host", "ann", 10.0)
 
 
@@ -51,12 +65,15 @@ async def test_identity_is_for_good(store: Store) -> None:
 
 
 async def test_settings_change_conditionally(store: Store) -> None:
-    """A change based on an old value is refused."""
-    assert await store.put_setting("data.tls", "true", None)
-    assert not await store.put_setting("data.tls", "false", None)
-    assert not await store.put_setting("data.tls", "false", "maybe")
-    assert await store.put_setting("data.tls", "false", "true")
-    assert await store.settings() == {"data.tls": "false"}
+    """A change based on old values is refused; each subject has its own; without values there is no subject."""
+    assert await store.replace_settings(GLOBAL, {"data.tls": "true"}, {})
+    assert not await store.replace_settings(GLOBAL, {"data.tls": "false"}, {})
+    assert await store.replace_settings(client_subject("c1"), {"client.gpu_quota": "2"}, {})
+    assert await store.replace_settings(GLOBAL, {"data.tls": "false", "x": "y"}, {"data.tls": "true"})
+    assert await store.settings() == {GLOBAL: {"data.tls": "false", "x": "y"}, "client/c1": {"client.gpu_quota": "2"}}
+
+    assert await store.replace_settings(GLOBAL, {}, {"x": "y", "data.tls": "false"})
+    assert set(await store.settings()) == {"client/c1"}
 
 
 async def test_tokens(store: Store) -> None:
@@ -71,6 +88,25 @@ async def test_tokens(store: Store) -> None:
     assert not await store.replace_token(TOKEN, TOKEN)
     assert (inactive,) == tuple(await store.tokens())
 
+    assert await store.delete_token(TOKEN.id)
+    assert not await store.delete_token(TOKEN.id)
+    assert await store.token(TOKEN.id) is None
+
+
+async def test_users(store: Store) -> None:
+    """As for tokens, by name."""
+    assert await store.insert_user(USER)
+    assert not await store.insert_user(USER)
+
+    operator = dataclasses.replace(USER, role=Role.OPERATOR)
+    assert await store.replace_user(operator, USER)
+    assert not await store.replace_user(operator, USER)
+    assert operator == await store.user("ann")
+    assert (operator,) == tuple(await store.users())
+
+    assert await store.delete_user("ann")
+    assert not await store.delete_user("ann")
+
 
 async def test_clients(store: Store) -> None:
     """As for tokens."""
@@ -80,7 +116,23 @@ async def test_clients(store: Store) -> None:
     deleted = dataclasses.replace(CLIENT, state=ClientState.DELETED)
     assert await store.replace_client(deleted, CLIENT)
     assert deleted == await store.client("c1")
-    assert (deleted,) == tuple(await store.clients())
+    assert (deleted,) == (await store.clients(10)).items
+
+
+async def test_client_pages(store: Store) -> None:
+    """Pages follow each other without gap or repetition, also among clients of the same moment; a made-up place is refused."""
+    for number in range(5):
+        await store.insert_client(dataclasses.replace(CLIENT, id=f"c{number}", created_at=float(number // 3)))
+
+    first = await store.clients(2)
+    second = await store.clients(2, first.next)
+    last = await store.clients(2, second.next)
+
+    assert [client.id for page in (first, second, last) for client in page.items] == ["c0", "c1", "c2", "c3", "c4"]
+    assert last.next is None
+    for place in ("x", "", "1.0/", "1.0/" + "9" * 30):
+        with pytest.raises(BadPlace):
+            await store.clients(2, place)
 
 
 async def test_lease_life(store: Store) -> None:
@@ -93,7 +145,7 @@ async def test_lease_life(store: Store) -> None:
     assert await store.close_lease("l1", 30.0, "released")
     assert not await store.close_lease("l1", 31.0, "again")
     assert tuple(await store.active_leases("s1")) == ()
-    (ended,) = await store.ended_leases(10)
+    (ended,) = (await store.ended_leases(10)).items
     assert (lease().lease, 30.0, "released") == (ended.lease, ended.ended_at, ended.reason)
 
 
@@ -101,20 +153,22 @@ async def test_history_pages(store: Store) -> None:
     """History is read newest first, page by page."""
     for number in range(5):
         await store.open_lease(lease(f"l{number}", granted_at=float(number)))
-        await store.close_lease(f"l{number}", 100.0 + number, "released")
+        await store.close_lease(f"l{number}", 100.0, "released")
 
     page = await store.ended_leases(2)
-    assert [row.lease.id for row in page] == ["l4", "l3"]
-    assert [row.lease.id for row in await store.ended_leases(2, before=page[-1].ended_at)] == ["l2", "l1"]
+    assert [row.lease.id for row in page.items] == ["l4", "l3"]
+    assert [row.lease.id for row in (await store.ended_leases(2, page.next)).items] == ["l2", "l1"]
 
 
 async def test_audit(store: Store) -> None:
-    """Entries come back newest first."""
+    """Entries come back newest first, with what was before and after."""
     for number in range(3):
-        await store.append_audit(AuditEntry(float(number), "admin", "token.create", f"t{number}"))
+        await store.append_audit(AuditEntry(float(number), "ann", "token.change", f"t{number}", {"active": True}, {"active": False}))
 
-    assert [entry.subject for entry in await store.audit(2)] == ["t2", "t1"]
-    assert [entry.subject for entry in await store.audit(2, before=1.0)] == ["t0"]
+    page = await store.audit(2)
+    assert [entry.subject for entry in page.items] == ["t2", "t1"]
+    assert (page.items[0].before, page.items[0].after) == ({"active": True}, {"active": False})
+    assert [entry.subject for entry in (await store.audit(2, page.next)).items] == ["t0"]
 
 
 async def test_only_one_of_many_wins(store: Store) -> None:

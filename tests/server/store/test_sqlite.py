@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sqlite3
 import stat
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bitfusion_server.store import schema
-from bitfusion_server.store.base import AuditEntry, ServerIdentity
+from bitfusion_server.store.base import AuditEntry, ClientState, ServerIdentity
 from bitfusion_server.store.lane import StoreFailed
-from bitfusion_server.store.sqlite import SqliteStore
+from bitfusion_server.store.sqlite import SqliteStore, _add
 
 
 async def test_file_is_private(tmp_path: Path) -> None:
@@ -36,6 +37,41 @@ async def test_newer_schema_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreFailed, match=f"schema version {schema.VERSION + 1}, this program knows {schema.VERSION}"):
         await store.open()
     await store.close()
+
+
+async def test_rows_of_an_older_version_can_be_changed(tmp_path: Path) -> None:
+    """A row written before a field existed reads with the field's default, and a conditional change of it succeeds."""
+    store = SqliteStore(tmp_path / "store.db")
+    await store.open()
+    body = '{"id":"c1","token_id":"T","hostname":"h","user":"u","created_at":1.0}'
+    await store._writer.run(lambda db: db.execute("INSERT INTO client VALUES ('c1', 'T', 1.0, ?)", (body,)))
+
+    client = await store.client("c1")
+    assert client is not None
+    changed = await store.replace_client(dataclasses.replace(client, state=ClientState.DISABLED), client)
+    await store.close()
+
+    assert changed
+
+
+async def test_first_schema_is_migrated(tmp_path: Path) -> None:
+    """A file of schema version 1 gets what has come since and keeps its content."""
+    await asyncio.to_thread(_write_first_schema, tmp_path / "store.db")
+    store = SqliteStore(tmp_path / "store.db")
+    await store.open()
+
+    assert await store.identify_server(ServerIdentity("s2", 2.0)) == ServerIdentity("s1", 1.0)
+    assert await store.settings() == {}
+    assert await store.users() == ()
+    await store.close()
+
+
+def _write_first_schema(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        for table in schema.TABLES:
+            _add(db, table, 1)
+        db.execute("PRAGMA user_version = 1")
+        db.execute('INSERT INTO server VALUES (0, \'{"id":"s1","created_at":1.0}\')')
 
 
 async def test_damaged_file_is_an_error(tmp_path: Path) -> None:
@@ -66,4 +102,4 @@ async def test_a_failing_write_fails_alone(tmp_path: Path) -> None:
     await store.close()
 
     assert isinstance(results[1], StoreFailed)
-    assert len(entries) == 1
+    assert len(entries.items) == 1

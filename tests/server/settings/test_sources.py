@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bitfusion_core.errors import InvalidSetting
-from bitfusion_server import config
+from bitfusion_server.settings import sources
 
 
 def test_later_sources_win(tmp_path: Path) -> None:
@@ -15,7 +15,7 @@ def test_later_sources_win(tmp_path: Path) -> None:
     file = tmp_path / "bitfusion-manager.yaml"
     file.write_text("dispatcher:\n  port: 1001\nlease.silence_s: 30\ndata.tls: off\n")
 
-    settings = config.load(
+    settings = sources.load(
         file, {"BITFUSION_DISPATCHER_PORT": "1002", "BITFUSION_LEASE_SILENCE_S": "40"}, {"dispatcher.port": 1003, "manager.listen": None}
     )
 
@@ -32,7 +32,7 @@ def test_bad_files(tmp_path: Path, text: str) -> None:
     file.write_text(text)
 
     with pytest.raises(InvalidSetting):
-        config.load(file, {}, {})
+        sources.load(file, {}, {})
 
 
 def test_empty_file(tmp_path: Path) -> None:
@@ -40,4 +40,4 @@ def test_empty_file(tmp_path: Path) -> None:
     file = tmp_path / "bitfusion-manager.yaml"
     file.write_text("# nothing\n")
 
-    assert config.load(file, {}, {}).integer("dispatcher.port") == 55001
+    assert sources.load(file, {}, {}).integer("dispatcher.port") == 55001

@@ -1,0 +1,1 @@
+"""What people change: clients, tokens, users, settings, certificates. Every change is written to the audit log."""

@@ -1,0 +1,69 @@
+"""`python -m bitfusion_server.reference DIR`: the generated reference pages of the server, made from its tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bitfusion_core.settings import TABLE, Scope, Setting, environment_name
+from bitfusion_server.api import openapi
+from bitfusion_server.api.routes import ROUTES
+from bitfusion_server.auth.access import Permission, roles_with
+
+_GENERATED = "This page is generated: `python -m bitfusion_server.reference docs/reference`.\n"
+
+_SCOPES = {
+    Scope.PROCESS: "Read at the start: file, environment, command line",
+    Scope.GLOBAL: "For all servers at once",
+    Scope.SERVER: "For all servers, or for one",
+    Scope.CLIENT: "For all clients, or for one",
+}
+
+
+def pages() -> dict[str, str]:
+    """The text of each page by its file name."""
+    return {
+        "openapi.json": json.dumps(openapi.document(ROUTES), indent=1, sort_keys=True) + "\n",
+        "routes.md": "\n".join(_routes()) + "\n",
+        "settings.md": "\n".join(_settings()) + "\n",
+    }
+
+
+def _routes() -> Iterator[str]:
+    yield "# Routes of the HTTP API\n"
+    yield _GENERATED
+    yield "[The HTTP API](http-api.md) says how to use them; [openapi.json](openapi.json) has every field, as the server itself at `/v1/openapi.json`.\n"
+    yield "| method | path | who | what | errors beside the usual |\n|---|---|---|---|---|"
+    for route in ROUTES:
+        who = "everybody" if route.permission is Permission.PUBLIC else ", ".join(role.value for role in roles_with(route.permission))
+        errors = ", ".join(f"`{error.code}`" for error in route.errors)
+        yield f"| {route.method} | `{route.path}` | {who} | **{route.summary}** {route.handler.__doc__} | {errors} |"
+
+
+def _settings() -> Iterator[str]:
+    yield "# Settings\n"
+    yield _GENERATED
+    yield "[Settings of servers and clients](../operate/settings.md) says where values come from and how to change them."
+    for scope, title in _SCOPES.items():
+        yield f"\n## {title}\n\n| setting | type | default | range | meaning | variable |\n|---|---|---|---|---|---|"
+        yield from (_setting(row) for row in TABLE if row.scope is scope)
+
+
+def _setting(row: Setting) -> str:
+    default = str(row.default).lower() if row.type is bool else str(row.default)
+    bounds = f"{row.low:.15g} to {row.high:.15g}" if row.low is not None and row.high is not None else ""
+    secret = " (secret)" if row.secret else ""
+    return f"| `{row.name}` | {row.type.__name__} | {f'`{default}`' if default else 'empty'} | {bounds} | {row.help}{secret} | `{environment_name(row)}` |"
+
+
+def main() -> None:
+    """Write all pages into a directory."""
+    directory = Path(sys.argv[1])
+    for name, text in pages().items():
+        (directory / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
