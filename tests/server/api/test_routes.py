@@ -136,7 +136,7 @@ async def test_the_document_is_served(api: Api) -> None:
         assert await response.json() == json.loads(json.dumps(openapi.document(ROUTES)))
 
 
-@pytest.mark.parametrize("query", ["?limit=0", "?limit=x", "?cursor=nowhere", "?limt=5", "?limit=1&limit=2"])
+@pytest.mark.parametrize("query", ["?limit=0", "?limit=x", "?cursor=nowhere", "?limits=5", "?limit=1&limit=2"])
 async def test_bad_queries(api: Api, query: str) -> None:
     """A query that cannot be meant is refused with its reason."""
     async with api.session(api.viewer) as http, http.get(f"/v1/clients{query}") as response:
