@@ -56,9 +56,21 @@ class Demo:
         answer = self.get("/v1/leases")
         return list(answer["leases"] if isinstance(answer, dict) else answer)
 
+    @property
+    def dispatcher_port(self) -> int:
+        """Where data connections go."""
+        return int(self.get("/query")["dispatcher_port"])
+
     def get(self, path: str, token: str | None = None) -> Any:
         """What the API answers."""
-        request = urllib.request.Request(self.handle.url + path, headers={"Authorization": token or self.handle.admin_token})
+        return self._ask(urllib.request.Request(self.handle.url + path, headers={"Authorization": token or self.handle.admin_token}))
+
+    def post(self, path: str, body: Any) -> Any:
+        """What the API answers the administrator."""
+        headers = {"Authorization": self.handle.admin_token, "Content-Type": "application/json"}
+        return self._ask(urllib.request.Request(self.handle.url + path, json.dumps(body).encode(), headers))
+
+    def _ask(self, request: urllib.request.Request) -> Any:
         context = ssl.create_default_context(cafile=self.handle.ca)
         with urllib.request.urlopen(request, context=context, timeout=10) as answer:
             return json.load(answer)

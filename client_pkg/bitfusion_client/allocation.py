@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import re
 import stat
+import time
 from pathlib import Path
 from typing import NamedTuple
 
+from bitfusion_client import networks
 from bitfusion_client.config import Server, parse_server
 from bitfusion_client.errors import CannotStart, NoAllocation
 from bitfusion_client.lease import Grant
@@ -47,7 +49,7 @@ def lines(grant: Grant) -> list[str]:
         f"version {FORMAT_VERSION}",
         f"session {grant.id}",
         f"key {grant.key}",
-        f"address {grant.address}:{grant.dispatcher_port}",
+        *(f"address {address}:{grant.dispatcher_port}" for address in networks.addresses(grant.address, time.time())),
         f"tls {'on' if grant.tls else 'off'}",
         f"server {grant.server} {grant.version}",
         f"gpus {len(grant.gpus)}",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from bitfusion_client import application, checks, config, identity, machine
+from bitfusion_client import application, checks, identity, machine, measuring, state
 from bitfusion_client.checks import Result
 from bitfusion_client.config import Server
 from bitfusion_client.http import Manager
@@ -25,6 +23,16 @@ def ask_offers(servers: Sequence[Server]) -> Offers:
     return ask_all(
         {server: Manager(server, known) for server in servers}, lambda one: parse_offer(one.server, one.request("GET", "/query"))
     )
+
+
+def ask_mtus(servers: Sequence[Server]) -> tuple[int, ...]:
+    """The packet sizes of the servers' networks, as far as they say."""
+    known = identity.load()
+    tickets = ask_all(
+        {server: Manager(server, known) for server in servers},
+        lambda one: measuring.parse_ticket(one.server, one.request("POST", "/v1/measurements", {})),
+    )
+    return tuple(mtu for ticket in tickets.values() if isinstance(ticket, measuring.Ticket) for mtu in ticket.mtus)
 
 
 def this_machine(offers: Offers | BitfusionError, server_mtus: Sequence[int] = ()) -> tuple[Result, ...]:
@@ -85,25 +93,11 @@ def _installation() -> Result:
 
 def _remember_counters(interfaces: Sequence[machine.Interface]) -> Mapping[str, int]:
     """The counters at the last check since the boot; those of now take their place."""
-    path = _state_directory() / "interfaces.json"
     boot = machine.boot_id()
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = json.loads(state.read("interfaces.json") or "{}")
         before = {str(name): int(count) for name, count in known["errors"].items()} if known["boot"] == boot else {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         before = {}
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_text(json.dumps({"boot": boot, "errors": {one.name: one.errors for one in interfaces}}), encoding="utf-8")
-    except OSError:
-        pass  # A read-only home: every check is then the first.
+    state.write("interfaces.json", json.dumps({"boot": boot, "errors": {one.name: one.errors for one in interfaces}}))
     return before
-
-
-def _state_directory() -> Path:
-    """Where what may be lost is kept."""
-    given = os.environ.get("XDG_CACHE_HOME")
-    if given:
-        return Path(given) / "bitfusion"
-    home = os.environ.get("HOME")
-    return Path(home) / ".cache" / "bitfusion" if home else config.home()

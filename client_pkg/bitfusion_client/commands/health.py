@@ -18,7 +18,7 @@ NOTES = "The exit code is 14 when a check is critical. 'network' compares with t
 def command(servers_file: str | None, server_list: str | None, as_json: bool) -> int:
     """Check the health of all servers and of this machine."""
     servers = config.servers(servers_file, server_list)
-    client = diagnosis.this_machine(diagnosis.ask_offers(servers))
+    client = diagnosis.this_machine(diagnosis.ask_offers(servers), diagnosis.ask_mtus(servers))
     reports = diagnosis.ask_servers(servers)
     if as_json:
         rows = [{"address": str(server), **health_report.fields(results)} for server, results in reports.items()]

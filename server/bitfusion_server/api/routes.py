@@ -16,7 +16,7 @@ from bitfusion_core.errors import (
     TooManyRequests,
     WrongPassword,
 )
-from bitfusion_server.api import audit, certificates, clients, leases, openapi, server, sessions, settings, tasks, tokens, users
+from bitfusion_server.api import audit, certificates, clients, leases, measurements, openapi, server, sessions, settings, tasks, tokens, users
 from bitfusion_server.api.context import SERVICES, Services
 from bitfusion_server.api.fields import PageQuery
 from bitfusion_server.api.middleware import problems
@@ -41,6 +41,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/leases/{id}", leases.show, LOOK, "One lease", leases.LeaseShown),
     Route("GET", "/v1/leases/{id}/hold", leases.hold, LEASE, "Hold a lease again", leases.LeaseEvent, media=LINES),
     Route("DELETE", "/v1/leases/{id}", leases.delete, LEASE, "End a lease", status=204),
+
+    Route("POST", "/v1/measurements", measurements.create, LEASE, "Measure the network", measurements.Ticket, idempotent=False),
 
     Route("GET", "/v1/sessions", sessions.index, VIEW, "Running sessions", sessions.SessionList),
     Route("GET", "/v1/sessions/{id}", sessions.show, VIEW, "One running session", sessions.SessionShown),

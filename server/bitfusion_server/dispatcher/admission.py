@@ -73,6 +73,9 @@ class Admissions:
         with connection:
             try:
                 greeting, session = await self._identify(connection)
+                if session is None:
+                    await self._measure(connection)
+                    return
                 worker = await self._sessions.worker(session, greeting.process, greeting.kind is ConnectionKind.COMMAND)
                 _require_same_spec(greeting, worker)
                 await _answer(connection, AnswerCode.ADMITTED, "")
@@ -86,7 +89,14 @@ class Admissions:
             except (OSError, TimeoutError) as error:
                 _log.warning("connection lost before it was admitted", peer=peer, reason=str(error) or "it said nothing in time")
 
-    async def _identify(self, connection: socket.socket) -> tuple[Hello, Session]:
+    async def _measure(self, connection: socket.socket) -> None:
+        """A connection of an admitted measurement needs no worker."""
+        if self._sessions.measurements.busy:
+            raise Refused(AnswerCode.BUSY, "others are measuring; try again in half a minute")
+        await _answer(connection, AnswerCode.ADMITTED, "")
+        await self._sessions.measurements.serve(connection)
+
+    async def _identify(self, connection: socket.socket) -> tuple[Hello, Session | None]:
         try:
             random = secrets.token_bytes(hello.RANDOM_SIZE)
             data = await asyncio.wait_for(_exchange(connection, random), _HELLO_WITHIN_S)
@@ -94,7 +104,8 @@ class Admissions:
             self._strangers -= 1
         return self._judge(data, random)
 
-    def _judge(self, data: bytes, random: bytes) -> tuple[Hello, Session]:
+    def _judge(self, data: bytes, random: bytes) -> tuple[Hello, Session | None]:
+        """The hello and its session, None for a measurement."""
         try:
             greeting = Hello.parse(data)
         except HelloError as error:
@@ -103,6 +114,9 @@ class Admissions:
             theirs = f"{greeting.protocol_major}.{greeting.protocol_minor}"
             ours = f"{hello.PROTOCOL_MAJOR}.{hello.PROTOCOL_MINOR}"
             raise Refused(AnswerCode.VERSION, f"the client speaks protocol {theirs}, this server {ours}: install matching versions")
+        measurement = self._sessions.measurements.key(greeting.session)
+        if measurement is not None and hello.is_signed_by(data, measurement, random):
+            return greeting, None
         session = self._sessions.find(greeting.session)
         # An unknown session and a wrong key cost the same and read the same.
         key = session.admission.key if session else bytes(hello.MAC_SIZE)

@@ -87,6 +87,8 @@ class Control:
         match request.get("op"):
             case "admit":
                 self._sessions.admit(Admission.parse(request))
+            case "measure":
+                self._sessions.measurements.admit(str(request["session"]), bytes.fromhex(request["key"]))
             case "revoke":
                 await self._sessions.revoke(str(request["session"]), str(request.get("reason", "the lease has ended")))
             case "list":

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from bitfusion_server.dispatcher.budget import Budget
+from bitfusion_server.dispatcher.measuring import Measurements
 from bitfusion_server.dispatcher.privileges import UserIds, end_processes_of
 from bitfusion_server.dispatcher.workers import Worker, WorkerFailed
 
@@ -74,6 +75,7 @@ class Sessions:
         self._uids = UserIds(uids)
         self._notify = notify
         self._sessions: dict[str, Session] = {}
+        self.measurements = Measurements()
 
     def admit(self, admission: Admission) -> None:
         """Let its client processes in; again for a known session changes nothing."""

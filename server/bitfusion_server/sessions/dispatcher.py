@@ -95,6 +95,10 @@ class DispatcherLink:
             tls=lease.tls,
         )
 
+    async def measure(self, session: str, key: str) -> None:
+        """Let data connections in that only measure, for a while."""
+        await self._call("measure", session=session, key=key)
+
     async def revoke(self, session: str, reason: str) -> None:
         """End the session's workers; returns when they are gone."""
         await self._call("revoke", session=session, reason=reason)

@@ -205,6 +205,10 @@ class LeaseService:
             self._spawn(self._finish(session))
         return session
 
+    async def admit_measurement(self, session: str, key: str) -> None:
+        """Let a client measure the network; takes no GPU."""
+        await self._dispatcher.measure(session, key)
+
     async def release(self, lease_id: str, reason: str = RELEASED) -> None:
         """End a lease for its owner. If its workers resist, the end goes on without keeping the owner waiting."""
         session = self.end(lease_id, reason)
