@@ -16,7 +16,20 @@ from bitfusion_core.errors import (
     TooManyRequests,
     WrongPassword,
 )
-from bitfusion_server.api import audit, certificates, clients, leases, measurements, openapi, server, sessions, settings, tasks, tokens, users
+from bitfusion_server.api import (
+    audit,
+    certificates,
+    clients,
+    leases,
+    measurements,
+    openapi,
+    server,
+    sessions,
+    settings,
+    tasks,
+    tokens,
+    users,
+)
 from bitfusion_server.api.context import SERVICES, Services
 from bitfusion_server.api.fields import PageQuery
 from bitfusion_server.api.middleware import problems
