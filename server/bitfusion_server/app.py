@@ -9,7 +9,6 @@ import os
 import ssl
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -26,60 +25,20 @@ from bitfusion_server.api.listener import Listener
 from bitfusion_server.api.routes import make_app
 from bitfusion_server.assembly import Endpoint, Opened, obey, services_of, utc_now
 from bitfusion_server.auth import authority
-from bitfusion_server.auth.authority import TlsFiles
 from bitfusion_server.auth.clients import Clients
 from bitfusion_server.auth.passwords import Passwords
 from bitfusion_server.auth.tokens import load_key
+from bitfusion_server.data_directory import DataDirectory, Running
 from bitfusion_server.dispatcher_process import DispatcherProcess
 from bitfusion_server.sessions.sensors import GpuSource
 from bitfusion_server.sessions.service import LeaseService
 from bitfusion_server.settings.live import LiveSettings
 from bitfusion_server.store.base import ServerIdentity, Store
-from bitfusion_server.store.sqlite import SqliteStore
 
 _log = structlog.get_logger(__name__)
 
 _RENEWAL_CHECK_S = 6 * 3600.0
 _SHUTDOWN_S = 0.5
-_LONGEST_SOCKET_PATH = 107  # sun_path of Linux, less its end
-
-
-@dataclass(frozen=True)
-class DataDirectory:
-    """What lies where. Only the manager's user may read it."""
-
-    path: Path
-
-    def prepare(self) -> None:
-        """Make the directories."""
-        if len(os.fsencode(self.dispatcher_socket)) > _LONGEST_SOCKET_PATH:
-            raise InvalidSetting(f"the path of the data directory is too long: {self.path}", hint="Choose a shorter --data.")
-        for directory in (self.path, self.run):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    @property
-    def run(self) -> Path:
-        """Sockets and locks."""
-        return self.path / "run"
-
-    @property
-    def dispatcher_socket(self) -> Path:
-        """The dispatcher's control socket."""
-        return self.run / "dispatcher.sock"
-
-    @property
-    def tls(self) -> TlsFiles:
-        """Authority and certificate."""
-        return TlsFiles(self.path / "tls")
-
-    @property
-    def token_key(self) -> Path:
-        """What the secrets of client tokens follow from."""
-        return self.path / "token.key"
-
-    def store(self) -> Store:
-        """The store of a single server."""
-        return SqliteStore(self.path / "store.db")
 
 
 class OpenableGpus(GpuSource, Protocol):
@@ -141,6 +100,8 @@ class Manager:
         services = services_of(opened, endpoint, Passwords())
         self._watch_certificates(services.administration.certificates)
         await self._serve(self._listener, services)
+        self._data.note_running(Running(os.getpid(), "127.0.0.1" if host == "0.0.0.0" else host, self._listener.port))
+        self._undo.callback(self._data.forget_running)
         _log.info("manager ready", address=host, port=self._listener.port, gpus=len(self._gpus.gpus))
 
     async def stop(self) -> None:

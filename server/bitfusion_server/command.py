@@ -9,8 +9,13 @@ import runpy
 import sys
 
 MODULES = {
+    "initdb": "bitfusion_server.commands.initdb",
     "manager": "bitfusion_server.manager",
+    "resource_scheduler": "bitfusion_server.commands.resource_scheduler",
     "server": "bitfusion_server.dispatcher",
+    "tls-certs": "bitfusion_server.commands.tls_certs",
+    "token": "bitfusion_server.commands.token",
+    "user": "bitfusion_server.commands.user",
 }
 _EXIT_USAGE = 2
 

@@ -8,16 +8,18 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
-from bitfusion_core.errors import BitfusionError
+from bitfusion_core.errors import BitfusionError, InvalidSetting
 from bitfusion_core.settings import Settings
 from bitfusion_server import files, log, supervision
 from bitfusion_server.administration.audit import Audit
-from bitfusion_server.app import DataDirectory, Manager
+from bitfusion_server.app import Manager
 from bitfusion_server.auth import tokens
+from bitfusion_server.data_directory import DataDirectory
 from bitfusion_server.gpu.inventory import Inventory
 from bitfusion_server.settings import sources
 from bitfusion_server.store.base import Role, Store
@@ -32,12 +34,26 @@ def main() -> int:
     arguments = _parser().parse_args()
     log.configure(arguments.log_level)
     data = DataDirectory(arguments.data.absolute())
-    try:
+
+    def work() -> None:
         settings = sources.load(arguments.config, os.environ, _settings_of(arguments))
         if arguments.issue_token is not None:
             print(asyncio.run(_issue_offline(data, settings, Role(arguments.issue_token), arguments.description)))
         else:
-            asyncio.run(_run(data, settings, bootstrap_admin=arguments.bootstrap_admin, own_dispatcher=arguments.own_dispatcher))
+            serve(data, settings, bootstrap_admin=arguments.bootstrap_admin, own_dispatcher=arguments.own_dispatcher)
+
+    return report(work)
+
+
+def serve(data: DataDirectory, settings: Settings, *, bootstrap_admin: bool, own_dispatcher: bool = False) -> None:
+    """Run a manager until it is told to stop."""
+    asyncio.run(_run(data, settings, bootstrap_admin=bootstrap_admin, own_dispatcher=own_dispatcher))
+
+
+def report(work: Callable[[], None]) -> int:
+    """Do it; a failure is a message and an exit code."""
+    try:
+        work()
     except BitfusionError as error:
         print(f"bitfusion-manager: {error.title}: {error.detail}\n{error.advice}", file=sys.stderr)
         return error.exit_code
@@ -88,7 +104,7 @@ async def _run(data: DataDirectory, settings: Settings, *, bootstrap_admin: bool
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    manager = Manager(data, settings, Inventory(), own_dispatcher=own_dispatcher)
+    manager = Manager(data, settings, Inventory(devices=_devices(settings)), own_dispatcher=own_dispatcher)
     try:
         await manager.start()
         _on_hangup(manager)
@@ -102,6 +118,15 @@ async def _run(data: DataDirectory, settings: Settings, *, bootstrap_admin: bool
         _log.info("manager stops")
     finally:
         await manager.stop()
+
+
+def _devices(settings: Settings) -> frozenset[int] | None:
+    """The GPUs to lease by index; None: all."""
+    text = settings.text("gpu.devices")
+    try:
+        return frozenset(int(index) for index in text.split(",")) if text.strip() else None
+    except ValueError as error:
+        raise InvalidSetting(f"gpu.devices: {text!r} is not a list of indexes", hint="Write for example 0,2.") from error
 
 
 def _on_hangup(manager: Manager) -> None:

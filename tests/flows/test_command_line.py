@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from bitfusion_core.settings import Settings
-from bitfusion_server.app import DataDirectory, Manager
+from bitfusion_server.app import Manager
 from bitfusion_server.auth import tokens
+from bitfusion_server.data_directory import DataDirectory
 from bitfusion_server.store.base import Role
 from tests.client.conftest import Cli, eventually
 from tests.client.test_launcher import first_line

@@ -60,7 +60,7 @@ def _allow_at_start(blockbuster: BlockBuster) -> None:
     for function in blockbuster.functions.values():
         function.can_block_in("structlog/dev.py", {"__call__"})
         function.can_block_in("structlog/processors.py", {"__call__"})
-        function.can_block_in("bitfusion_server/app.py", {"start", "prepare", "_lock", "_prepare_tls"})
+        function.can_block_in("bitfusion_server/app.py", {"start", "stop", "prepare", "_lock", "_prepare_tls"})
         function.can_block_in("bitfusion_server/store/sqlite.py", {"open"})
 
 

@@ -16,8 +16,9 @@ import pytest_asyncio
 
 from bitfusion_core.errors import InvalidSetting, ServerUnavailable
 from bitfusion_core.settings import Settings
-from bitfusion_server.app import DataDirectory, Manager
+from bitfusion_server.app import Manager
 from bitfusion_server.auth import authority, tokens
+from bitfusion_server.data_directory import DataDirectory
 from bitfusion_server.store.base import GLOBAL, Role, ServerIdentity
 from tests.server.api.conftest import LeaseStream
 from tests.server.fakes import FakeDispatcher, FakeGpus

@@ -16,7 +16,8 @@ import aiohttp
 import pytest
 
 from bitfusion_core.settings import Settings
-from bitfusion_server.app import DataDirectory, Manager
+from bitfusion_server.app import Manager
+from bitfusion_server.data_directory import DataDirectory
 from tests.server.api.conftest import LeaseStream
 from tests.server.test_manager import WHO, OpenableFakeGpus, client_of
 

@@ -46,16 +46,19 @@ def roles_with(permission: Permission) -> tuple[Role, ...]:
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: `user` for a person who has logged in; without a role nobody who is known."""
+    """Who asks: `user` for a person who has logged in, else the token and what it is for; without a role nobody who is known."""
 
     token_id: str
     role: Role | None
     user: str = ""
+    description: str = ""
 
     @property
     def name(self) -> str:
         """Who it was, for the audit log."""
-        return f"user {self.user}" if self.user else f"token {self.token_id}"
+        if self.user:
+            return f"user {self.user}"
+        return f"token {self.token_id} ({self.description})" if self.description else f"token {self.token_id}"
 
     def may(self, permission: Permission) -> bool:
         """Does the role include the permission?"""
@@ -104,7 +107,7 @@ class Authenticator:
     async def _principal(self, token: Token) -> Principal:
         """A login is worth what its user is worth now."""
         if not token.user:
-            return Principal(token.id, token.role)
+            return Principal(token.id, token.role, description=token.description)
         user = await self._store.user(token.user)
         if user is None or not user.active:
             raise Unauthenticated

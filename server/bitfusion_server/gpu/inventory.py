@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pynvml
 import structlog
 
-from bitfusion_core.errors import ServerUnavailable
+from bitfusion_core.errors import InvalidSetting, ServerUnavailable
 from bitfusion_core.models import Gpu, GpuReading, GpuReport
 
 _log = structlog.get_logger(__name__)
@@ -34,9 +34,10 @@ T = TypeVar("T")
 
 
 class Inventory:
-    """This server's GPUs. `await open()` first, `await close()` last."""
+    """This server's GPUs, or those of them with these indexes. `await open()` first, `await close()` last."""
 
-    def __init__(self, library: str | None = None) -> None:
+    def __init__(self, library: str | None = None, devices: frozenset[int] | None = None) -> None:
+        self._devices = devices
         self._library = library or os.environ.get("BITFUSION_NVML_LIBRARY") or _DEFAULT_LIBRARY
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nvml")
         self._gpus: tuple[tuple[Gpu, Any], ...] = ()
@@ -80,7 +81,7 @@ class Inventory:
             pynvml.nvmlInit()
             self._driver_version = pynvml.nvmlSystemGetDriverVersion()
             self._cuda_version = _dotted(pynvml.nvmlSystemGetCudaDriverVersion_v2())
-            self._gpus = tuple(_identities())
+            self._gpus = tuple(_chosen(_identities(), self._devices))
         except pynvml.NVMLError as error:
             raise _unusable(self._library, error) from error
 
@@ -124,6 +125,16 @@ def _identities() -> list[tuple[Gpu, Any]]:
         except pynvml.NVMLError as error:
             _log.warning("gpu_left_out", index=index, reason=str(error))
     return found
+
+
+def _chosen(found: list[tuple[Gpu, Any]], devices: frozenset[int] | None) -> list[tuple[Gpu, Any]]:
+    """Those that are to be leased; all of them have to be there."""
+    if devices is None:
+        return found
+    missing = devices - {gpu.index for gpu, _ in found}
+    if missing:
+        raise InvalidSetting(f"gpu.devices: there is no GPU {min(missing)}", hint=f"This machine has {len(found)} GPUs.")
+    return [(gpu, handle) for gpu, handle in found if gpu.index in devices]
 
 
 def _identity(index: int, handle: Any) -> Gpu:

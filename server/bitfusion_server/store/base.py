@@ -142,6 +142,10 @@ class Store(ABC):
         """Finish what was asked and stop."""
 
     @abstractmethod
+    def describe(self) -> str:
+        """Engine and schema version, for people."""
+
+    @abstractmethod
     async def identify_server(self, proposed: ServerIdentity) -> ServerIdentity:
         """The identity stored first, which is `proposed` if there was none."""
 

@@ -46,6 +46,9 @@ class SqliteStore(Store):
         await self._writer.stop()
         await self._reader.stop()
 
+    def describe(self) -> str:
+        return f"SQLite, schema version {schema.VERSION}"
+
     async def identify_server(self, proposed: ServerIdentity) -> ServerIdentity:
         def work(db: sqlite3.Connection) -> ServerIdentity:
             db.execute("INSERT OR IGNORE INTO server (slot, body) VALUES (0, ?)", (_encode(proposed),))

@@ -40,7 +40,7 @@ async def test_good_token(store: Store, header: str) -> None:
 
     principal = await authenticator(store).authenticate(header.format(new.text), "10.0.0.9")
 
-    assert principal == Principal(new.token.id, Role.CLIENT)
+    assert principal == Principal(new.token.id, Role.CLIENT, description="laptop")
 
 
 async def test_secret_is_not_kept(store: Store, tmp_path: Path) -> None:

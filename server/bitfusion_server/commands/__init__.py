@@ -1,0 +1,1 @@
+"""Commands that are run on a server, by root or the manager's user."""
