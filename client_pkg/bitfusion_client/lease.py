@@ -192,6 +192,11 @@ def _port(value: Any) -> int:
     return number
 
 
+def keep(manager: Manager, lease_id: str) -> None:
+    """Tell the server that the grant was read and saved; one that may have reached nobody ends by itself."""
+    manager.request("POST", f"/v1/leases/{lease_id}/keep", {})
+
+
 def release(manager: Manager, lease_id: str) -> bool:
     """End a lease; False when the server no longer knew it."""
     try:

@@ -117,6 +117,17 @@ def _announce(grant: Grant, position: int) -> Path:
     return file
 
 
+def keep_session(session: Session) -> None:
+    """From now on the GPUs are ours until they are released, without a connection."""
+    session.stream.close()
+    try:
+        lease.keep(session.manager, session.grant.id)
+    except BaseException:
+        close_session(session)
+        raise
+    session.manager.close()
+
+
 def close_session(session: Session) -> None:
     """Give the GPUs back and remove the file."""
     log.info(f"Releasing GPUs from config file '{session.file}'...")

@@ -180,6 +180,8 @@ def _handler(manager: FakeManager) -> type[BaseHTTPRequestHandler]:
                 self._lease(body)
             elif not head and self.command == "DELETE":
                 self._delete(tail)
+            elif not head and tail.endswith("/keep") and tail[:-5] in manager.leases:
+                self._answer(200, {})
             elif not head and tail.endswith("/hold") and tail[:-5] in manager.leases:
                 self._begin_stream()
                 self._hold(tail[:-5])

@@ -10,7 +10,7 @@ import click
 from bitfusion_client import config, output
 from bitfusion_client.helping import Command
 from bitfusion_client.options import filter_notes, lease_request, request_options
-from bitfusion_client.session import open_session
+from bitfusion_client.session import keep_session, open_session
 from bitfusion_core.models import HOLD_LEASE
 
 EXAMPLES = ("bitfusion request_gpus -n 1 -m 5461", 'eval "$(bitfusion request_gpus -n 2 --export)"')
@@ -27,6 +27,6 @@ def command(export: bool, **given: Any) -> None:
     """Reserve GPUs for several applications."""
     request = lease_request(HOLD_LEASE, given)
     session = open_session(request, config.servers(given["servers_file"], given["server_list"]))
-    session.stream.close()
+    keep_session(session)
     if export:
         output.text(f"export BITFUSION_ALLOCATION={shlex.quote(str(session.file))}")

@@ -139,6 +139,14 @@ async def show(call: Call) -> LeaseShown:
     return _shown(_of_caller(call))
 
 
+async def keep(call: Call) -> None:
+    """The client has saved the lease it was granted with `hold: lease`; without that it ends after `lease.silence_s`."""
+    lease = _of_caller(call)
+    if not call.principal.owns(lease.token_id):
+        raise NotFound(f"there is no lease {lease.id}")
+    call.services.leases.keep(lease.id)
+
+
 async def delete(call: Call) -> None:
     """End a lease; when the answer comes its workers are gone, unless they resist for long."""
     lease = _of_caller(call)

@@ -53,6 +53,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/leases", leases.index, LOOK, "Leases of the caller", leases.LeaseList),
     Route("GET", "/v1/leases/{id}", leases.show, LOOK, "One lease", leases.LeaseShown),
     Route("GET", "/v1/leases/{id}/hold", leases.hold, LEASE, "Hold a lease again", leases.LeaseEvent, media=LINES),
+    Route("POST", "/v1/leases/{id}/keep", leases.keep, LEASE, "Keep a granted lease", status=204),
     Route("DELETE", "/v1/leases/{id}", leases.delete, LEASE, "End a lease", status=204),
 
     Route("POST", "/v1/measurements", measurements.create, LEASE, "Measure the network", measurements.Ticket, idempotent=False),

@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 
 from bitfusion_core.errors import BitfusionError, NeverFits, NotAccepting, NotFound, QueueFull, ServerUnavailable
-from bitfusion_core.models import HOLD_CONNECTION, Lease, LeaseRequest, ServerFacts
+from bitfusion_core.models import HOLD_CONNECTION, HOLD_LEASE, Lease, LeaseRequest, ServerFacts
 from bitfusion_server.scheduler.line import Entry
 from bitfusion_server.scheduler.placement import GpuState, Inventory, Placement
 from bitfusion_server.scheduler.pool import Pool
@@ -83,6 +83,7 @@ class LeaseService:
         for active in await self._store.active_leases(self.server_id):
             session = Session(active, self._now())
             session.settled.set()
+            session.kept = True
             self._sessions[active.lease.id] = session
             self._queue.take(_owner(active.lease), _placement(active.lease))
             self._give_grace(session)
@@ -209,6 +210,13 @@ class LeaseService:
         """Let a client measure the network; takes no GPU."""
         await self._dispatcher.measure(session, key)
 
+    def keep(self, lease_id: str) -> None:
+        """Its client has read and saved the grant: a lease without a connection now lives until it is released."""
+        session = self.session(lease_id)
+        if session.lease.hold == HOLD_LEASE:
+            session.kept = True
+            session.stop_grace()
+
     async def release(self, lease_id: str, reason: str = RELEASED) -> None:
         """End a lease for its owner. If its workers resist, the end goes on without keeping the owner waiting."""
         session = self.end(lease_id, reason)
@@ -238,6 +246,7 @@ class LeaseService:
         """Keep a lease alive; when the last holder of a lease that lives by its connection leaves, it ends."""
         session = self.session(lease_id)
         session.holders += 1
+        session.kept = True
         session.stop_grace()
         try:
             yield session
@@ -404,14 +413,15 @@ class LeaseService:
         return self._now() - session.last_activity
 
     def _give_grace(self, session: Session) -> None:
-        """A lease that lives by its connection must be held soon."""
-        if session.lease.hold == HOLD_CONNECTION:
-            loop = asyncio.get_running_loop()
-            session.give_grace(loop.call_later(self._settings.number("lease.reconnect_s"), self._grace_over, session))
+        """Its client must soon show that it has it: hold it, or say that it keeps it. A grant may have been sent to nobody."""
+        if session.unclaimed:
+            name = "lease.reconnect_s" if session.lease.hold == HOLD_CONNECTION else "lease.silence_s"
+            session.give_grace(asyncio.get_running_loop().call_later(self._settings.number(name), self._grace_over, session))
 
     def _grace_over(self, session: Session) -> None:
-        if session.abandoned and session.lease.id in self._sessions:
-            self.end(session.lease.id, "its client did not come back")
+        if session.unclaimed and session.lease.id in self._sessions:
+            came_back = "did not come back" if session.lease.hold == HOLD_CONNECTION else "did not confirm the grant"
+            self.end(session.lease.id, f"its client {came_back}")
 
     def _await_deadline(self) -> None:
         """Wake up when the next waiting request times out."""

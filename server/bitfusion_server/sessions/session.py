@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bitfusion_core.models import HOLD_CONNECTION, Lease
+from bitfusion_core.models import HOLD_CONNECTION, HOLD_LEASE, Lease
 from bitfusion_server.store.base import ActiveLease
 
 
@@ -32,12 +32,13 @@ class Work:
 class Session:
     """What the service keeps in memory beside the stored lease.
 
-    `settled`: store and dispatcher know it, or never will. `ending`: it is to end. `ended`: its GPUs are free again.
+    `kept`: its client has written down that it has it; what lives by a connection does not need that. `settled`: store and dispatcher know it, or never will. `ending`: it is to end. `ended`: its GPUs are free again.
     """
 
     def __init__(self, active: ActiveLease, now: float) -> None:
         self.active = active
         self.holders = 0
+        self.kept = False
         self.reason = ""
         self.settled = asyncio.Event()
         self.ending = asyncio.Event()
@@ -56,6 +57,11 @@ class Session:
     def abandoned(self) -> bool:
         """It lives by a connection and nobody holds one."""
         return self.lease.hold == HOLD_CONNECTION and self.holders == 0
+
+    @property
+    def unclaimed(self) -> bool:
+        """Nothing shows that its client has read the grant: nobody holds it, nobody has said to keep it."""
+        return self.holders == 0 and not (self.kept and self.lease.hold == HOLD_LEASE)
 
     @property
     def work(self) -> Work:

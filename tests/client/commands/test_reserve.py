@@ -18,6 +18,16 @@ def saved(stderr: str) -> Path:
     return Path(found[1])
 
 
+def test_reservation_that_has_ended_meanwhile(cli: Cli, manager: FakeManager) -> None:
+    """The server did not wait for the confirmation: the command fails, and no allocation file stays."""
+    keep = "/v1/leases/02491a45-0000-4000-8000-000000000001/keep"
+    manager.behaviour.raw[keep] = b"HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    requested = cli.run("request_gpus", "-n", "1")
+    assert requested.returncode == 12, requested.stderr
+    assert not saved(requested.stderr).exists()
+    assert manager.ended.get(timeout=5) == "deleted"
+
+
 def test_reserve_use_release(cli: Cli, manager: FakeManager) -> None:
     """The guide's chain: request once, run twice, release; nothing is printed on standard output by us."""
     requested = cli.run("request_gpus", "-n", "1", "-m", "5461")
@@ -26,6 +36,7 @@ def test_reserve_use_release(cli: Cli, manager: FakeManager) -> None:
     assert (requested.stdout, requested.returncode) == ("", 0)
     assert file.stat().st_mode & 0o777 == 0o600
     assert "memory_mib 5461" in file.read_text().splitlines()
+    assert manager.requests[-1][:2] == ("POST", f"/v1/leases/{next(iter(manager.leases))}/keep")
 
     for _ in range(2):
         used = cli.run("client", "--", "sh", "-c", "echo $BITFUSION_ALLOCATION; exit 3")

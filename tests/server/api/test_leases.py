@@ -119,6 +119,9 @@ async def test_lease_without_connection(api: Api, service: LeaseService) -> None
             stream = LeaseStream(response)
             lease_id = (await stream.next())["lease"]["id"]
             assert await response.content.readline() == b""
+        async with http.post(f"/v1/leases/{lease_id}/keep") as response:
+            assert response.status == 204
+        assert not service.session(lease_id).unclaimed
         async with http.get(f"/v1/leases/{lease_id}") as response:
             shown = await response.json()
         assert (shown["id"], shown["user"], "key" in shown) == (lease_id, "ann", False)

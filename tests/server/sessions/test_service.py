@@ -187,11 +187,25 @@ async def test_lease_ends_with_its_holder(service: LeaseService, dispatcher: Fak
 async def test_lease_without_connection_stays(service: LeaseService) -> None:
     """A lease of request_gpus does not depend on a holder."""
     lease_id = await granted(service)
+    service.keep(lease_id)
 
     async with service.holding(lease_id):
         pass
 
     assert [lease.id for lease in service.leases()] == [lease_id]
+
+
+async def test_grant_that_nobody_confirms_ends(store: Store, dispatcher: FakeDispatcher) -> None:
+    """A client that dies before it has saved its reservation leaves nothing behind; one that has saved it has it for good."""
+    service = new_service(store, dispatcher, FakeGpus(16000, 16000), lease__silence_s=2)
+    await service.start()
+    lost, kept = await granted(service), await granted(service)
+
+    service.keep(kept)
+
+    await until(lambda: [lease.id for lease in service.leases()] == [kept])
+    assert dispatcher.revoked == [(lost, "its client did not confirm the grant")]
+    await service.stop()
 
 
 async def test_cancelled_while_being_granted(service: LeaseService, dispatcher: FakeDispatcher) -> None:
