@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -70,8 +71,9 @@ def cli(tmp_path: Path, manager: FakeManager, authority: trustme.CA) -> Iterator
     before = set(Path("/tmp").glob("bitfusion[0-9]*"))
     yield Cli(tmp_path, write_home(tmp_path / "home", authority, manager.address, client_id=CLIENT_ID))
     for path in set(Path("/tmp").glob("bitfusion[0-9]*")) - before:
-        if manager.address in path.read_text():
-            path.unlink()
+        with contextlib.suppress(FileNotFoundError):  # of another test run, which has removed it meanwhile
+            if manager.address in path.read_text():
+                path.unlink()
 
 
 def eventually(condition: Callable[[], Any], what: str, within_s: float = 10) -> Any:

@@ -146,7 +146,7 @@ def dispatcher(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Dispa
         **{name: value for name, value in extra.items() if not name.startswith("--")},
     }
     python = str((shared_python.find() if "--worker-uids" in extra else None) or sys.executable)
-    command = [python, "-m", "bitfusion_server.dispatcher", "--data", str(tmp_path), "--listen", f"127.0.0.1:{port}"]
+    command = [python, "-m", "tests.server.dispatcher.watched", "--data", str(tmp_path), "--listen", f"127.0.0.1:{port}"]
     command += [word for name, value in extra.items() if name.startswith("--") for word in (name, value)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
         assert process.stderr
