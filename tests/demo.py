@@ -63,17 +63,27 @@ class Demo:
 
     def get(self, path: str, token: str | None = None) -> Any:
         """What the API answers."""
-        return self._ask(urllib.request.Request(self.handle.url + path, headers={"Authorization": token or self.handle.admin_token}))
+        return json.loads(self._ask("GET", path, token=token))
 
     def post(self, path: str, body: Any) -> Any:
         """What the API answers the administrator."""
-        headers = {"Authorization": self.handle.admin_token, "Content-Type": "application/json"}
-        return self._ask(urllib.request.Request(self.handle.url + path, json.dumps(body).encode(), headers))
+        return json.loads(self._ask("POST", path, body))
 
-    def _ask(self, request: urllib.request.Request) -> Any:
+    def lines(self, path: str, body: Any) -> list[dict[str, Any]]:
+        """The stream that the API answers with, when it has ended."""
+        return [json.loads(line) for line in self._ask("POST", path, body).splitlines()]
+
+    def delete(self, path: str) -> None:
+        """Ask the API to end something."""
+        self._ask("DELETE", path)
+
+    def _ask(self, method: str, path: str, body: Any = None, token: str | None = None) -> bytes:
+        headers = {"Authorization": token or self.handle.admin_token, "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.handle.url + path, data, headers, method=method)
         context = ssl.create_default_context(cafile=self.handle.ca)
-        with urllib.request.urlopen(request, context=context, timeout=10) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(request, context=context, timeout=20) as answer:
+            return bytes(answer.read())
 
 
 def wait_until(true: Callable[[], bool], within_s: float, what: str) -> float:

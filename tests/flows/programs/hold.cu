@@ -1,8 +1,9 @@
-// Uses a GPU until its standard input ends, or for ever if it is given an argument.
+// Uses a GPU until its standard input ends and then looks whether its memory is as it left it; for ever if it is given an argument.
 #include <cuda_runtime.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <vector>
 
 int main(int argc, char**) {
   void* memory = nullptr;
@@ -16,6 +17,11 @@ int main(int argc, char**) {
   }
   char byte;
   while (read(0, &byte, 1) > 0) {
+  }
+  std::vector<char> found(16 << 20);
+  if (status == cudaSuccess) status = cudaMemcpy(found.data(), memory, found.size(), cudaMemcpyDeviceToHost);
+  for (char one : found) {
+    if (one != 1) return 2;
   }
   return status == cudaSuccess ? 0 : 1;
 }
