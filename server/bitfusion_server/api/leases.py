@@ -116,9 +116,7 @@ async def create(call: Call) -> web.StreamResponse:
 
 async def hold(call: Call) -> web.StreamResponse:
     """Come back to a lease after the manager broke off."""
-    lease = _of_caller(call)
-    if not call.principal.owns(lease.token_id):
-        raise NotFound(f"there is no lease {lease.id}")
+    lease = _owned(call)
     lines = _lines(call)
     try:
         async with call.services.leases.holding(lease.id) as session:
@@ -141,18 +139,12 @@ async def show(call: Call) -> LeaseShown:
 
 async def keep(call: Call) -> None:
     """The client has saved the lease it was granted with `hold: lease`; without that it ends after `lease.silence_s`."""
-    lease = _of_caller(call)
-    if not call.principal.owns(lease.token_id):
-        raise NotFound(f"there is no lease {lease.id}")
-    call.services.leases.keep(lease.id)
+    call.services.leases.keep(_owned(call).id)
 
 
 async def delete(call: Call) -> None:
     """End a lease; when the answer comes its workers are gone, unless they resist for long."""
-    lease = _of_caller(call)
-    if not call.principal.owns(lease.token_id):
-        raise NotFound(f"there is no lease {lease.id}")
-    await call.services.leases.release(lease.id)
+    await call.services.leases.release(_owned(call).id)
 
 
 def _lines(call: Call) -> Lines:
@@ -200,6 +192,14 @@ def _of_caller(call: Call) -> Lease:
     """The lease named in the path; a stranger's does not exist for the caller."""
     lease = call.services.leases.session(call.id).lease
     if not call.principal.sees(lease.token_id):
+        raise NotFound(f"there is no lease {lease.id}")
+    return lease
+
+
+def _owned(call: Call) -> Lease:
+    """The lease named in the path, for who may use and end it."""
+    lease = _of_caller(call)
+    if not call.principal.owns(lease.token_id):
         raise NotFound(f"there is no lease {lease.id}")
     return lease
 
