@@ -81,6 +81,8 @@ TABLE: tuple[Setting, ...] = (
     Setting("server.address", str, "", Scope.PROCESS, "address clients reach this server at; empty: that of the default route"),
     Setting("server.id", str, "", Scope.PROCESS, "identity of this server in a new store, a UUID; empty: a new one is made"),
     Setting("server.accepting", bool, True, Scope.SERVER, "allow new client connections; off: running applications finish"),
+    Setting("gpu.simulated_count", int, 0, Scope.PROCESS, "appliance: simulated GPUs instead of real ones, to try it out; 0: none", 0, 16),
+    Setting("gpu.simulated_memory", str, "16GiB", Scope.PROCESS, "appliance: memory of each simulated GPU"),
     Setting("gpu.context_reserve_mib", int, 0, Scope.SERVER, "memory kept for the driver's own context in each partition", 0, 4096),
     Setting("metrics.interval_s", float, 5.0, Scope.SERVER, "time between two readings of the GPUs", 0.5, 3600),
     Setting("queue.max_waiting", int, 10000, Scope.SERVER, "requests that may wait at once", 1, 1000000),

@@ -30,6 +30,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--worker-uids", type=parse_uids, default=range(0), metavar="FIRST-LAST", help="user ids for workers, one per session (needs root)"
     )
+    parser.add_argument("--control-group", metavar="GROUP", help="group that may use the control socket (default: only this user may)")
     parser.add_argument("--log-level", default="info", choices=("error", "warning", "info", "debug"))
     return parser.parse_args()
 
@@ -51,7 +52,7 @@ def _open_cache(path: Path) -> int:
 
 async def _serve(arguments: argparse.Namespace) -> None:
     data = arguments.data.resolve()
-    control = Control(data / "run" / "dispatcher.sock")
+    control = Control(data / "run" / "dispatcher.sock", arguments.control_group)
     sessions = Sessions(_open_cache(data / "cache"), arguments.worker_uids, control.notify)
     listener = _listen(arguments.listen)
     await control.start(sessions)
@@ -75,7 +76,7 @@ def main() -> None:
         require_root_for(arguments.worker_uids)
         renounce()
         asyncio.run(_serve(arguments))
-    except (OSError, ValueError, BadRequest) as error:
+    except (OSError, ValueError, LookupError, BadRequest) as error:
         sys.exit(f"bitfusion-dispatcher: cannot serve {arguments.listen}: {error}")
 
 

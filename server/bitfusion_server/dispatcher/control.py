@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ _MOST_UNSENT = 16 << 20
 class Control:
     """Serves any number of managers, one at a time in practice."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, group: str | None = None) -> None:
         self._path = path
+        self._group = group
         self._sessions: Sessions | None = None
         self._subscribers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
@@ -35,7 +37,9 @@ class Control:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         _remove_dead(self._path)
         self._server = await asyncio.start_unix_server(self._serve, self._path, limit=_LONGEST_LINE)
-        self._path.chmod(0o600)
+        if self._group is not None:
+            shutil.chown(self._path, group=self._group)
+        self._path.chmod(0o600 if self._group is None else 0o660)
 
     async def stop(self) -> None:
         """Stop listening."""

@@ -327,3 +327,29 @@ def test_failed_module_is_tried_again(machine: Machine) -> None:
     machine.broken = set()
     assert machine.boot().status == "done"
     assert passwords(machine) == ["customer:pw\n"]
+
+
+@pytest.mark.parametrize(
+    "settings,credential,count", [("", "", 0), ("gpu: {simulated_count: 2}", "", 2), ("gpu: {simulated_count: 2}", "4 8GiB", 4)]
+)
+def test_simulated_gpus(machine: Machine, settings: str, credential: str, count: int) -> None:
+    """They are switched on in the manager's settings or by a credential, and off again."""
+    machine.host.write("/etc/bitfusion/bitfusion-manager.yaml", settings)
+    machine.host.write("/run/credentials/@system/bitfusion.simulated_gpus", credential)
+
+    machine.boot()
+
+    lines = machine.read("/run/bitfusion/gpu.env").splitlines()
+    assert (f"SIMGPU_COUNT={count}" in lines) == bool(count)
+    assert bool(lines) == bool(count)
+
+
+@pytest.mark.parametrize("settings", ["gpu: {simulated_count: many}", "gpu: [", "x"])
+def test_broken_settings(machine: Machine, settings: str) -> None:
+    """The file is named, and nothing else is held up."""
+    machine.host.write("/etc/bitfusion/bitfusion-manager.yaml", settings)
+
+    result = machine.boot()
+
+    assert ("gpus" in result.failures()) == (settings != "x")
+    assert result.records["memory"].outcome is Outcome.DONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bitfusion_appliance.firstboot.module import Module
-from bitfusion_appliance.firstboot.modules import account, adapters, hostname, manager, memory, nvidia, separate, ssh_keys
+from bitfusion_appliance.firstboot.modules import account, adapters, gpus, hostname, manager, memory, nvidia, separate, ssh_keys
 
 MODULES: tuple[Module, ...] = (
     adapters.MODULE,
@@ -11,6 +11,7 @@ MODULES: tuple[Module, ...] = (
     ssh_keys.MODULE,
     account.MODULE,
     manager.MODULE,
+    gpus.MODULE,
     separate.MODULE,
     nvidia.MODULE,
     memory.MODULE,

@@ -1,0 +1,143 @@
+"""The product as a tar of /usr/lib/bitfusion: packages of this checkout, native libraries, and a Python environment with pinned wheels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tarfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from bitfusion_appliance.builder.disk import BuildError, run
+
+FOLDER = "/usr/lib/bitfusion"
+# Debian 12's.
+PYTHON = "3.11"
+_GROUPS = ("server", "client", "simgpu")
+_MORE = ("pyvmomi",)
+_PACKAGES = (
+    "core/bitfusion_core",
+    "client_pkg/bitfusion_client",
+    "server/bitfusion_server",
+    "appliance/bitfusion_appliance/__init__.py",
+    "appliance/bitfusion_appliance/kinds.py",
+    "appliance/bitfusion_appliance/properties.py",
+    "appliance/bitfusion_appliance/firstboot",
+    "appliance/bitfusion_appliance/support",
+    "native/ptx",
+    "ovf/properties.toml",
+)
+_LIBRARIES = {
+    "client/libcuda.so.1": "client/libcuda.so.1",
+    "client/libnvidia-ml.so.1": "client/libnvidia-ml.so.1",
+    "server/libbitfusion_worker.so": "server/libbitfusion_worker.so",
+    "simgpu/libcuda.so.1": "simgpu/libcuda.so.1",
+    "simgpu/libnvidia-ml.so.1": "simgpu/libnvidia-ml.so.1",
+}
+_PLATFORMS = ("manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_27_x86_64", "manylinux_2_28_x86_64", "manylinux_2_34_x86_64")
+_RUN = '#!/bin/sh\nexec {folder}/venv/bin/python -I -m {module} "$@"\n'
+_COMMANDS = {
+    "bin/bitfusion-firstboot": _RUN.format(folder=FOLDER, module="bitfusion_appliance.firstboot"),
+    "bin/bitfusion-supportbundle.sh": _RUN.format(folder=FOLDER, module="bitfusion_appliance.support"),
+    "bin/bitfusion": '#!/bin/sh\nexport BITFUSION_LIB_DIR="${BITFUSION_LIB_DIR:-' + FOLDER + '/client}"\n'
+    f'exec {FOLDER}/venv/bin/python -I -m bitfusion_client "$@"\n',
+    "server/bitfusion-server": _RUN.format(folder=FOLDER, module="bitfusion_server.command"),
+}
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """Where the sources and the built libraries lie."""
+
+    root: Path
+    libraries: Path
+
+
+def archive(checkout: Checkout, target: Path, cache: Path, moment: int) -> None:
+    """Put everything together in a folder, then into a tar that depends on nothing else."""
+    stage = target.with_suffix("")
+    shutil.rmtree(stage, ignore_errors=True)
+    for name in _PACKAGES:
+        _copy(checkout.root / name, stage / name)
+    for name, source in _LIBRARIES.items():
+        if not (checkout.libraries / source).exists():
+            raise BuildError(f"{checkout.libraries / source} is missing; build it with: ./dev build")
+        _copy(checkout.libraries / source, stage / name)
+    for name, content in _COMMANDS.items():
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
+        (stage / name).write_text(content)
+        (stage / name).chmod(0o755)
+    _environment(stage / "venv", _wheels(_requirements(checkout.root), cache))
+    _compile(stage)
+    _pack(stage, target, moment)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".mypy_cache"))
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _requirements(root: Path) -> list[str]:
+    groups = tomllib.loads((root / "pyproject.toml").read_text())["dependency-groups"]
+    chosen = [line for group in _GROUPS for line in groups[group]]
+    return sorted({*chosen, *(line for line in groups["appliance"] if line.startswith(_MORE))})
+
+
+def _wheels(requirements: list[str], cache: Path) -> Path:
+    """Installed once for each set of requirements; wheels for the appliance's Python, whatever runs here."""
+    target = cache / ("wheels-" + hashlib.sha256(json.dumps([requirements, _PLATFORMS]).encode()).hexdigest()[:16])
+    if not target.exists():
+        partial = cache / "wheels.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        choice = [
+            "--python-version",
+            PYTHON,
+            "--implementation",
+            "cp",
+            "--only-binary=:all:",
+            *(f"--platform={name}" for name in _PLATFORMS),
+        ]
+        quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-compile"]
+        run(sys.executable, "-m", "pip", "install", *quiet, *choice, "--target", str(partial), *requirements)
+        partial.replace(target)
+    return target
+
+
+def _environment(venv: Path, wheels: Path) -> None:
+    """A virtual environment by hand: a link to the distribution's Python, and what is importable."""
+    packages = venv / "lib" / f"python{PYTHON}" / "site-packages"
+    shutil.copytree(wheels, packages, ignore=shutil.ignore_patterns("__pycache__", "bin"))
+    (packages / "bitfusion.pth").write_text("".join(f"{FOLDER}/{name}\n" for name in ("", "core", "client_pkg", "server", "appliance")))
+    (venv / "bin").mkdir()
+    (venv / "bin" / "python").symlink_to(f"/usr/bin/python{PYTHON}")
+    (venv / "pyvenv.cfg").write_text(f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {PYTHON}\n")
+
+
+def _compile(stage: Path) -> None:
+    """Byte code that is valid whatever the time stamps: services cannot write it later. Another Python's would be of no use."""
+    if f"{sys.version_info.major}.{sys.version_info.minor}" == PYTHON:
+        where = ["-s", str(stage), "-p", FOLDER, "--invalidation-mode", "unchecked-hash"]
+        run(sys.executable, "-m", "compileall", "-q", "-j", "2", *where, str(stage), environment={"PYTHONHASHSEED": "0"})
+
+
+def _pack(stage: Path, target: Path, moment: int) -> None:
+    with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as out:
+        for path in sorted(stage.rglob("*")):
+            row = out.gettarinfo(str(path), str(path.relative_to(stage)))
+            row.uid = row.gid = 0
+            row.uname = row.gname = "root"
+            row.mtime = moment
+            row.mode = 0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644
+            if row.isreg():
+                with path.open("rb") as content:
+                    out.addfile(row, content)
+            else:
+                out.addfile(row)
+    shutil.rmtree(stage)

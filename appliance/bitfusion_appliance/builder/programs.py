@@ -1,0 +1,38 @@
+"""Programs of the distribution that building and testing the image need: installed when run as root, else named."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+from bitfusion_appliance.builder.disk import BuildError
+
+# Program and the Debian package it comes from.
+BUILD = {
+    "mmdebstrap": "mmdebstrap",
+    "mkfs.vfat": "dosfstools",
+    "mmd": "mtools",
+    "mcopy": "mtools",
+    "mke2fs": "e2fsprogs",
+    "sfdisk": "fdisk",
+    "unshare": "util-linux",
+    "zstd": "zstd",
+}
+VERIFY = {"qemu-img": "qemu-utils"}
+BOOT = {"systemd-nspawn": "systemd-container"}
+EMULATE = {"qemu-system-x86_64": "qemu-system-x86", "xorriso": "xorriso"}
+
+
+def ensure(*groups: dict[str, str]) -> None:
+    """Make these programs be there."""
+    packages = sorted({package for group in groups for program, package in group.items() if not shutil.which(program)})
+    if not packages:
+        return
+    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
+    if os.geteuid() or not shutil.which("apt-get"):
+        raise BuildError(f"programs are missing; install them with: sudo {' '.join(command)}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise BuildError(f"{' '.join(command)} failed: {done.stderr.strip()[-1000:]}")

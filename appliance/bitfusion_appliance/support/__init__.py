@@ -1,0 +1,1 @@
+"""`bitfusion-supportbundle.sh`: collects what support needs, and nothing that is secret."""
