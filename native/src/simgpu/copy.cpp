@@ -28,9 +28,14 @@ struct AskedEnd {
   size_t pitch, height;
 };
 
-CUresult resolve_array(const AskedEnd& asked, End* end) {
+bool within(size_t start, size_t count, size_t limit) { return start <= limit && count <= limit - start; }
+
+CUresult resolve_array(const AskedEnd& asked, const CUDA_MEMCPY3D& shape, End* end) {
   const Array* array = arrays().get(asked.array);
   REQUIRE(array != nullptr, CUDA_ERROR_INVALID_HANDLE);
+  const bool inside = within(asked.x, shape.WidthInBytes, array->pitch()) && within(asked.y, shape.Height, array->rows()) &&
+                      within(asked.z, shape.Depth, array->layers());
+  REQUIRE(inside && asked.x % array->element_bytes == 0 && shape.WidthInBytes % array->element_bytes == 0, CUDA_ERROR_INVALID_VALUE);
   end->pitch = array->pitch();
   end->slice = array->pitch() * array->rows();
   end->side = Side::kDevice;
@@ -42,7 +47,7 @@ CUresult resolve_array(const AskedEnd& asked, End* end) {
 }
 
 CUresult resolve_end(const AskedEnd& asked, const CUDA_MEMCPY3D& shape, End* end) {
-  if (asked.type == CU_MEMORYTYPE_ARRAY) return resolve_array(asked, end);
+  if (asked.type == CU_MEMORYTYPE_ARRAY) return resolve_array(asked, shape, end);
   REQUIRE(asked.type >= CU_MEMORYTYPE_HOST && asked.type <= CU_MEMORYTYPE_UNIFIED, CUDA_ERROR_INVALID_VALUE);
   const bool host = asked.type == CU_MEMORYTYPE_HOST;
   end->side = host ? Side::kHost : asked.type == CU_MEMORYTYPE_DEVICE ? Side::kDevice : Side::kUnified;

@@ -11,6 +11,7 @@
 #include "simgpu/context.h"
 #include "simgpu/graph_exec.h"
 #include "simgpu/launch.h"
+#include "simgpu/texture.h"
 
 namespace simgpu {
 
@@ -60,6 +61,8 @@ exec::DeviceServices services_for(Context* context) {
   services.allocate = [context](uint64_t bytes) { return device_malloc(context, bytes); };
   services.release = [](uint64_t address) { Arena::get().release(address); };
   services.set_condition = set_condition;
+  services.texture = find_texture;
+  services.surface = find_surface;
   return services;
 }
 

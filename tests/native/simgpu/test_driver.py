@@ -15,7 +15,7 @@ from tests.native.simgpu.conftest import CHILD
 from tools.layout import LIB
 
 RunBody = Callable[..., "subprocess.CompletedProcess[str]"]
-MODULES = ("bodies_memory", "bodies_graphs", "bodies_streams", "bodies_modules", "bodies_contexts")
+MODULES = ("bodies_memory", "bodies_graphs", "bodies_textures", "bodies_streams", "bodies_modules", "bodies_contexts")
 
 
 def bodies() -> Iterator[tuple[str, str]]:

@@ -120,12 +120,16 @@ struct Fault {
   explicit operator bool() const { return kind != Kind::kNone; }
 };
 
+struct Texture;  // texture.h
+
 // Services a running kernel may ask of the driver; called from several threads at once.
 struct DeviceServices {
-  std::function<void(std::string_view text)> print;  // device printf, already formatted; assert messages too
-  std::function<uint64_t(uint64_t bytes)> allocate;  // device-side malloc; 0: no memory
-  std::function<void(uint64_t address)> release;     // device-side free
+  std::function<void(std::string_view text)> print;                    // device printf, already formatted; assert messages too
+  std::function<uint64_t(uint64_t bytes)> allocate;                    // device-side malloc; 0: no memory
+  std::function<void(uint64_t address)> release;                       // device-side free
   std::function<bool(uint64_t handle, uint32_t value)> set_condition;  // of a conditional graph node; false: there is none
+  std::function<const Texture*(uint64_t handle)> texture;              // nullptr: there is none
+  std::function<const Texture*(uint64_t handle)> surface;
 };
 
 // One grid.

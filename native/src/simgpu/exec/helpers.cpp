@@ -2,12 +2,14 @@
 // native/ptx/abi.py.
 #include "simgpu/exec/helpers.h"
 
+#include <cstring>
 #include <ctime>
 #include <string>
 
 #include "simgpu/exec/block.h"
 #include "simgpu/exec/format.h"
 #include "simgpu/exec/grid.h"
+#include "simgpu/exec/texture.h"
 
 namespace simgpu::exec {
 namespace {
@@ -50,6 +52,26 @@ bool granules_allow(const LaunchContext& launch, uint64_t address, size_t bytes,
     if (!(launch.granules[granule] & right)) return false;
   }
   return true;
+}
+
+const Texture& texture_of(ThreadContext* thread, uint64_t handle, bool surface) {
+  const DeviceServices* services = grid_of(thread)->launch().services;
+  const auto* find = services == nullptr ? nullptr : surface ? &services->surface : &services->texture;
+  const Texture* found = find != nullptr && *find ? (*find)(handle) : nullptr;
+  if (!found) raise(thread, Fault::Kind::kIllegalAddress, handle, surface ? "no such surface object" : "no such texture object");
+  return *found;
+}
+
+// Fields of the second argument of the surface helpers.
+Geometry geometry_in(uint32_t info) { return static_cast<Geometry>(info & 15); }
+Outside outside_in(uint32_t info) { return static_cast<Outside>(info >> 4 & 15); }
+unsigned bytes_in(uint32_t info) { return info >> 8 & 255; }
+
+uint8_t* surface_bytes(ThreadContext* thread, uint64_t handle, uint32_t info, const uint32_t* coordinates) {
+  const Texture& surface = texture_of(thread, handle, true);
+  uint8_t* place = surface_place(surface, geometry_in(info), outside_in(info), coordinates, bytes_in(info));
+  if (place || outside_in(info) != Outside::kTrap) return place;
+  raise(thread, Fault::Kind::kIllegalAddress, handle, "surface access outside its array");
 }
 
 }  // namespace
@@ -211,6 +233,35 @@ void simgpu_set_condition(ThreadContext* thread, uint64_t handle, uint32_t value
   const DeviceServices* services = grid_of(thread)->launch().services;
   if (services && services->set_condition && services->set_condition(handle, value)) return;
   raise(thread, Fault::Kind::kIllegalAddress, handle, "cudaGraphSetConditional with a handle that is none");
+}
+
+// Bits of `info`: geometry 0-3, kind of fetch 4-7, integer coordinates 8, component 12-13.
+void simgpu_texture(ThreadContext* thread, uint64_t handle, uint32_t info, const uint32_t* coordinates, uint32_t* result) {
+  Sample asked;
+  asked.geometry = geometry_in(info);
+  asked.fetch = static_cast<Fetch>(info >> 4 & 15);
+  asked.integers = info >> 8 & 1;
+  asked.component = info >> 12 & 3;
+  asked.coordinates = coordinates;
+  sample(texture_of(thread, handle, false), asked, result);
+}
+
+void simgpu_surface_load(ThreadContext* thread, uint64_t handle, uint32_t info, const uint32_t* coordinates, uint8_t* to) {
+  const uint8_t* place = surface_bytes(thread, handle, info, coordinates);
+  if (place) {
+    std::memcpy(to, place, bytes_in(info));
+  } else {
+    std::memset(to, 0, bytes_in(info));
+  }
+}
+
+void simgpu_surface_store(ThreadContext* thread, uint64_t handle, uint32_t info, const uint32_t* coordinates, const uint8_t* from) {
+  uint8_t* place = surface_bytes(thread, handle, info, coordinates);
+  if (place) std::memcpy(place, from, bytes_in(info));
+}
+
+uint32_t simgpu_texture_query(ThreadContext* thread, uint64_t handle, uint32_t what, uint32_t surface) {
+  return query(texture_of(thread, handle, surface != 0), static_cast<Query>(what));
 }
 
 void simgpu_assert(ThreadContext* thread, uint64_t message, uint64_t file, uint32_t line, uint64_t function, uint64_t) {

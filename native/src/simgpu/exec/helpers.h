@@ -40,6 +40,10 @@ uint32_t simgpu_vprintf(ThreadContext*, uint64_t format, uint64_t arguments);
 uint64_t simgpu_malloc(ThreadContext*, uint64_t bytes);
 void simgpu_free(ThreadContext*, uint64_t address);
 void simgpu_set_condition(ThreadContext*, uint64_t handle, uint32_t value);
+void simgpu_texture(ThreadContext*, uint64_t handle, uint32_t info, const uint32_t* coordinates, uint32_t* result);
+void simgpu_surface_load(ThreadContext*, uint64_t handle, uint32_t info, const uint32_t* coordinates, uint8_t* to);
+void simgpu_surface_store(ThreadContext*, uint64_t handle, uint32_t info, const uint32_t* coordinates, const uint8_t* from);
+uint32_t simgpu_texture_query(ThreadContext*, uint64_t handle, uint32_t what, uint32_t surface);
 void simgpu_assert(ThreadContext*, uint64_t message, uint64_t file, uint32_t line, uint64_t function, uint64_t char_size);
 uint32_t simgpu_fns(uint32_t mask, uint32_t base, int32_t n);
 }
