@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bitfusion_client.errors import CannotExecute, CommandNotFound, LibrariesMissing, UsageError
 from bitfusion_client.guardian import LAUNCH_VARIABLE, nested
 
-INSTALLED_LIBRARIES = Path("/usr/lib/bitfusion")
+INSTALLED_LIBRARIES = Path("/usr/lib/bitfusion/lib")
 LIBRARY = "libcuda.so.1"
 
 

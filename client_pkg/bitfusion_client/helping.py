@@ -90,9 +90,14 @@ def _note_lines(notes: str) -> list[str]:
     return ["", *(f"   {line}".rstrip() for line in notes.strip().splitlines())] if notes else []
 
 
-def _option_lines(command: click.Command) -> list[str]:
+def option_rows(command: click.Command) -> list[tuple[str, str]]:
+    """Names and meaning of each option."""
     rows = [_option_row(parameter) for parameter in command.params if isinstance(parameter, click.Option)]
-    rows.append(("--help, -h", "show this page"))
+    return [*rows, ("--help, -h", "show this page")]
+
+
+def _option_lines(command: click.Command) -> list[str]:
+    rows = option_rows(command)
     width = max(len(left) for left, _ in rows) + 2
     return [f"   {left.ljust(width)}{right}" for left, right in rows]
 

@@ -9,7 +9,7 @@ from bitfusion_client import identity
 from bitfusion_client.errors import NotMember
 
 GROUP = "bitfusion"
-INSTALLED = "/usr/lib/bitfusion/"
+INSTALLED = "/usr/lib/bitfusion/python/"
 _OPEN_TO_ALL = ("help", "version", "license")
 
 

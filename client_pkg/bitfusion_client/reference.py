@@ -32,7 +32,7 @@ _FILES = """## Files and variables
 | identity: `access_token`, `client_id`, `ca_file` (optional) | `client.yaml` in the same two places; `client_id` is claimed at the first use and written there |
 | certificate authority | `ca_file` of `client.yaml`, else `tls/ca.crt` in `BITFUSION_HOME`, else `/etc/bitfusion/tls/ca.crt` |
 | allocation | `-f`, else `BITFUSION_ALLOCATION`, else the newest of the user's `/tmp/bitfusion<digits>` made by `request_gpus` |
-| libraries | `BITFUSION_LIB_DIR`, else `build/lib/client` of a source checkout, else `/usr/lib/bitfusion` |
+| libraries | `BITFUSION_LIB_DIR`, else `build/lib/client` of a source checkout, else `/usr/lib/bitfusion/lib` |
 
 `servers.conf` holds a server a line, as `ip`, `ip:port` or `ip port` (default port 56001; `#` begins a comment), or YAML:
 
@@ -74,13 +74,13 @@ def page() -> str:
     for row in ROWS:
         if row.built:
             parts += _pages(row)
-    parts.append(_FILES + _error_rows())
+    parts.append(_FILES + _error_table())
     return "\n".join(parts)
 
 
 def _pages(row: Row) -> Iterator[str]:
     """The page of a command, and of those below it."""
-    command = handover.command(row) if row.server else cast(click.Command, import_module(f"bitfusion_client.commands.{row.name}").command)
+    command = command_of(row)
     context = click.Context(command, info_name=row.name, parent=click.Context(click.Group("bitfusion"), info_name="bitfusion"))
     yield f"## {row.title}\n\n```\n{command.get_help(context)}\n```\n"
     for name, below in command.commands.items() if isinstance(command, click.Group) else ():
@@ -88,9 +88,18 @@ def _pages(row: Row) -> Iterator[str]:
         yield f"### {row.name} {name}\n\n```\n{page}\n```\n"
 
 
-def _error_rows() -> str:
-    rows = sorted((kind.exit_code, code, kind.title) for code, kind in by_code().items() if _documented(kind))
-    return "".join(f"| {number} | `{code}` | {title} |\n" for number, code, title in rows)
+def command_of(row: Row) -> click.Command:
+    """The command of a row."""
+    return handover.command(row) if row.server else cast(click.Command, import_module(f"bitfusion_client.commands.{row.name}").command)
+
+
+def error_rows() -> list[tuple[int, str, str]]:
+    """Exit code, name and title of every error."""
+    return sorted((kind.exit_code, code, kind.title) for code, kind in by_code().items() if _documented(kind))
+
+
+def _error_table() -> str:
+    return "".join(f"| {number} | `{code}` | {title} |\n" for number, code, title in error_rows())
 
 
 def _documented(kind: type[BitfusionError]) -> bool:
