@@ -71,10 +71,10 @@ class Root:
         return done
 
     def start(self, *command: str, **variables: str) -> subprocess.Popen[str]:
-        """Start in the background, as root."""
+        """Start in the background, as root and unheard."""
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C", **variables}
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(["chroot", str(self.path), *command], env=environment, text=True, **pipes)  # type: ignore[call-overload, no-any-return]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen(["chroot", str(self.path), *command], env=environment, text=True, **quiet)  # type: ignore[call-overload, no-any-return]
 
     def give(self, file: Path) -> str:
         """Put a file into the root; its path there."""
