@@ -87,13 +87,14 @@ class Handle:
 class DemoServer:
     """One demo server in a directory of its own."""
 
-    def __init__(self, directory: Path, gpus: Gpus | RealGpus, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, gpus: Gpus | RealGpus, settings: dict[str, str] | None = None, host: str = HOST) -> None:
+        self._host = host
         self.data = directory / "data"
         self._directory = directory
         self._home = directory / "home"
         self._gpus = gpus
         self._settings = settings or {}
-        self._ports = {name: _free_port(preferred) for name, preferred in PREFERRED_PORTS.items()}
+        self._ports = {name: _free_port(host, preferred) for name, preferred in PREFERRED_PORTS.items()}
         self._python = PYTHON
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -115,14 +116,14 @@ class DemoServer:
             **self._settings,
             MARK: str(self._directory),
         }
-        environment["BITFUSION_SERVER_ADDRESS"] = HOST
+        environment["BITFUSION_SERVER_ADDRESS"] = self._host
         environment["BITFUSION_WORKER_LIBRARY"] = str(LIB / "server" / "libbitfusion_worker.so")
         client_token = self._issue_client_token(environment)
         self._process = self._start_manager(environment)
         self._wait_until_ready(self._process)
         self._write_home(client_token)
         return Handle(
-            url=f"https://{HOST}:{self._ports['manager']}",
+            url=f"https://{self._host}:{self._ports['manager']}",
             data=str(self.data),
             ca=str(self.data / "tls" / "ca.crt"),
             admin_token=(self.data / "admin.token").read_text().strip(),
@@ -164,7 +165,7 @@ class DemoServer:
         return done.stdout.strip().splitlines()[-1]
 
     def _start_manager(self, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        listen = ("--listen", f"{HOST}:{self._ports['manager']}", "--dispatcher-port", str(self._ports["dispatcher"]))
+        listen = ("--listen", f"{self._host}:{self._ports['manager']}", "--dispatcher-port", str(self._ports["dispatcher"]))
         command = self._manager(*listen, "--own-dispatcher", "--bootstrap-admin")
         with self.log.open("ab") as log:
             return subprocess.Popen(
@@ -184,14 +185,14 @@ class DemoServer:
     def _answers(self, path: str) -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
             context = ssl.create_default_context(cafile=str(self.data / "tls" / "ca.crt"))
-            connection = http.client.HTTPSConnection(HOST, self._ports["manager"], timeout=2, context=context)
+            connection = http.client.HTTPSConnection(self._host, self._ports["manager"], timeout=2, context=context)
             with contextlib.closing(connection):
                 connection.request("GET", path)
                 return connection.getresponse().status == http.client.OK
         return False
 
     def _write_home(self, client_token: str) -> None:
-        (self._home / "servers.conf").write_text(f"{HOST}:{self._ports['manager']}\n")
+        (self._home / "servers.conf").write_text(f"{self._host}:{self._ports['manager']}\n")
         secret = self._home / "client.yaml"
         secret.touch(mode=0o600)
         secret.write_text(f"access_token: {client_token}\n")
@@ -200,12 +201,12 @@ class DemoServer:
 
 @contextlib.contextmanager
 def temporary_server(
-    gpus: Gpus | RealGpus, settings: dict[str, str] | None = None, name: str = "run"
+    gpus: Gpus | RealGpus, settings: dict[str, str] | None = None, name: str = "run", host: str = HOST
 ) -> Iterator[tuple[DemoServer, Handle]]:
     """A demo server that is gone, processes and files, when the block ends."""
     directory = _directory_for(f"{name}-{os.getpid()}")
     shutil.rmtree(directory, ignore_errors=True)
-    server = DemoServer(directory, gpus, settings)
+    server = DemoServer(directory, gpus, settings, host)
     try:
         yield server, server.start()
     finally:
@@ -255,14 +256,14 @@ def _directory_for(name: str) -> Path:
     return directory
 
 
-def _free_port(preferred: int) -> int:
+def _free_port(host: str, preferred: int) -> int:
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
-                probe.bind((HOST, port))
+                probe.bind((host, port))
                 return int(probe.getsockname()[1])
-    raise ToolError(f"no free port on {HOST}")
+    raise ToolError(f"no free port on {host}")
 
 
 def _tail(log: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import os
 import signal
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from bitfusion_core.settings import Settings
 from bitfusion_server.app import Manager
@@ -162,6 +164,26 @@ def test_smi(real: Cli) -> None:
 
     assert result.stdout.count("Simulated A2") == 2
     assert {len(line) for line in result.stdout.splitlines()} == {90}
+
+
+def test_expired_server_certificate(real: Cli, server: Server) -> None:
+    """A certificate that an administrator installed and forgot: the client says what, why and what to do, and 125 is `run`'s own failure."""
+    server.stop()
+    authority = trustme.CA()
+    past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    certificate = authority.issue_cert("127.0.0.1", not_before=past - datetime.timedelta(days=1), not_after=past)
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(server.data / "tls" / "installed.pem"))
+    authority.cert_pem.write_to_path(str(real.home / "tls" / "ca.crt"))
+    server.start()
+
+    listed, run = real.run("list_gpus"), real.run("run", "-n", "1", "--", "true")
+
+    for result, code in ((listed, 12), (run, 125)):
+        assert f"https://127.0.0.1:{server.port}" in result.stderr
+        assert "x509: certificate has expired or is not yet valid" in result.stderr
+        assert "Compare the clocks" in result.stderr
+        assert result.returncode == code
+    assert server.leases == 0
 
 
 def test_wrong_token(real: Cli) -> None:
