@@ -33,13 +33,13 @@ class Machine:
 
     def __init__(self) -> None:
         self.name = f"bitfusion-{os.getpid()}"
-        self._switch, cable = f"bfs{os.getpid()}", f"bfc{os.getpid()}"
+        self._switch, self._cable = f"bfs{os.getpid()}", f"bfc{os.getpid()}"
         _ip("netns", "add", self.name)
         _ip("link", "add", self._switch, "type", "bridge")
         _ip("address", "add", f"{SERVER_ADDRESS}/24", "dev", self._switch)
-        _ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", self.name)
-        _ip("link", "set", cable, "master", self._switch)
-        for device in (self._switch, cable):
+        _ip("link", "add", self._cable, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        _ip("link", "set", self._cable, "master", self._switch)
+        for device in (self._switch, self._cable):
             _ip("link", "set", device, "up")
         for words in (
             ("address", "add", f"{CLIENT_ADDRESS}/24", "dev", "eth0"),
@@ -71,6 +71,8 @@ class Machine:
         """Leave nothing of it."""
         if Path("/run/netns", self.name).exists():
             self.power_off()
+        # The kernel takes the namespace down, and the cable with it, only when the last unsent bytes have been given up.
+        subprocess.run(["ip", "link", "delete", self._cable], check=False, stderr=subprocess.DEVNULL)
         _ip("link", "delete", self._switch)
 
 
