@@ -139,7 +139,9 @@ class Plan:
 
 def cheapest(request: LeaseRequest, inventory: Inventory, allowance: float = UNLIMITED) -> Plan | None:
     """The cheapest choice over all possible sizes of the smallest GPU in it; what is missing has still to be given back by others."""
-    matching = [state for state in inventory.gpus if filters.matches(request.filters, inventory.server, state.gpu)]
+    matching: Sequence[GpuState] = inventory.gpus
+    if request.filters:
+        matching = [state for state in matching if filters.matches(request.filters, inventory.server, state.gpu)]
     plans = (_plan(request, matching, smallest_mib, inventory) for smallest_mib in {s.gpu.memory_mib for s in matching})
     allowed = (plan for plan in plans if plan is not None and within(plan.placement.gpu_share, allowance))
     return min(allowed, key=lambda plan: plan.cost, default=None)

@@ -1,21 +1,21 @@
 """All servers and what is taken of them. A request goes to one server; which one is found through indexes, not by asking each.
 
-State without I/O or clock. A hold is laid over what is taken: it keeps GPUs for the request that waits first, and nobody else sees room there.
+State without I/O or clock. Holds are laid over what is taken: they keep GPUs for requests that wait first, and nobody else sees room there.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from bitfusion_core import filters
 from bitfusion_core.models import LeasedGpu, LeaseRequest
 from bitfusion_server.scheduler import placement
+from bitfusion_server.scheduler.matches import Matches, Matching
 from bitfusion_server.scheduler.placement import UNLIMITED, Inventory, Never, Placement, Plan, cheapest, shortage, wanting, within
-from bitfusion_server.scheduler.shelf import Room, Shelf, room_of
+from bitfusion_server.scheduler.shelf import Shelf, room_of
 
-_COMPARED = 4  # servers whose exact costs are compared; the index has put the best first
-_COMPARED_TO_HOLD = 8
+_COMPARED = 3  # servers whose exact costs are compared; the index has put the best first
+_COMPARED_TO_HOLD = 4
 
 
 class Pool:
@@ -23,66 +23,75 @@ class Pool:
 
     def __init__(self, servers: Iterable[Inventory] = ()) -> None:
         self._servers: dict[str, Inventory] = {}
+        self._seen: dict[str, Inventory] = {}
+        self._holds: dict[str, Placement] = {}
         self._shelves: dict[tuple[int, int], Shelf] = {}
         self._mixed: set[str] = set()
-        self._hold: Placement | None = None
-        self._sizes: set[tuple[int, ...]] = set()
-        self._sizes_of = -1
+        self._matches = Matches()
         self.version = 0
         for server in servers:
             self.put(server)
+
+    def __len__(self) -> int:
+        return len(self._servers)
 
     def put(self, server: Inventory) -> None:
         """Add a server, or replace what is known of it: its GPUs, its settings, what is taken of it."""
         if server.server_id in self._servers:
             self._unindex(server.server_id)
+        held = (share for hold in self._holds.values() if hold.server_id == server.server_id for share in hold.gpus)
         self._servers[server.server_id] = server
-        self._index(server.server_id)
-        self.version += 1
+        self._seen[server.server_id] = server.charged(held)
+        self._changed(server.server_id)
 
     def remove(self, server_id: str) -> None:
         """Forget a server and what was taken of it."""
         self._unindex(server_id)
-        del self._servers[server_id]
-        self.version += 1
+        del self._servers[server_id], self._seen[server_id]
+        self._changed(server_id)
 
     def server(self, server_id: str) -> Inventory:
-        """A server as its leases leave it, without the hold."""
+        """A server as its leases leave it, without what is held."""
         return self._servers[server_id]
 
-    @property
-    def hold(self) -> Placement | None:
-        """What is kept for the request that waits first."""
-        return self._hold
+    def held(self, waiter: str) -> Placement | None:
+        """What is kept for someone who waits."""
+        return self._holds.get(waiter)
 
-    def set_hold(self, hold: Placement | None) -> None:
-        """Keep these GPUs, and no longer those held before."""
-        before, self._hold = self._hold, hold
-        for server_id in {one.server_id for one in (before, hold) if one is not None and one.server_id in self._servers}:
-            self._index(server_id)
+    def hold(self, waiter: str, placement: Placement) -> None:
+        """Keep these GPUs for someone who waits."""
+        self._holds[waiter] = placement
+        self._see(placement.server_id, self._seen[placement.server_id].charged(placement.gpus))
 
-    def holdable(self, hold: Placement) -> bool:
+    def drop(self, waiter: str) -> Placement | None:
+        """Keep them no longer."""
+        placement = self._holds.pop(waiter, None)
+        if placement is not None and placement.server_id in self._seen:
+            self._see(placement.server_id, self._seen[placement.server_id].released(placement.gpus))
+        return placement
+
+    def holdable(self, placement: Placement) -> bool:
         """Do these GPUs still exist, on a server that may start something?"""
-        server = self._servers.get(hold.server_id)
+        server = self._servers.get(placement.server_id)
         present = {state.gpu.uuid for state in server.gpus} if server is not None and server.accepting else set()
-        return all(share.uuid in present for share in hold.gpus)
+        return all(share.uuid in present for share in placement.gpus)
 
-    def charge(self, server_id: str, shares: Iterable[LeasedGpu]) -> None:
+    def charge(self, server_id: str, shares: Sequence[LeasedGpu]) -> None:
         """These shares are taken."""
         self._servers[server_id] = self._servers[server_id].charged(shares)
-        self._index(server_id)
+        self._see(server_id, self._seen[server_id].charged(shares))
 
-    def release(self, server_id: str, shares: Iterable[LeasedGpu]) -> None:
+    def release(self, server_id: str, shares: Sequence[LeasedGpu]) -> None:
         """These shares have come back. Those of a server that is gone went with it."""
         if server_id in self._servers:
             self._servers[server_id] = self._servers[server_id].released(shares)
-            self._index(server_id)
+            self._see(server_id, self._seen[server_id].released(shares))
 
     def place(self, request: LeaseRequest, allowance: float = UNLIMITED, among: Collection[str] | None = None) -> Placement | None:
         """The best place for the request now, on all servers or on these."""
         groups: Iterable[Iterable[str]] = self._fitting(request, allowance)
         if among is not None:
-            groups = [[server_id for server_id in among if self._has_room(request, server_id)]]
+            groups = [[server_id for server_id in among if self.has_room(request, server_id)]]
         plans = (plan for group in groups for plan in itertools.islice(self._fits(request, group, allowance), _COMPARED))
         return _best(plans)
 
@@ -107,7 +116,7 @@ class Pool:
             return float(request.gpus)
         if request.memory_mib is None:
             return request.gpus * (request.fraction or 1.0)
-        return request.gpus * request.memory_mib / max(self._largest_mib(request), request.memory_mib)
+        return request.gpus * request.memory_mib / max(self._matching(request).largest_mib(request.gpus), request.memory_mib)
 
     def shortage(self, request: LeaseRequest) -> str:
         """Why the request has to wait."""
@@ -115,14 +124,16 @@ class Pool:
         if not accepting:
             return "no server takes new applications now"
         if len(accepting) == 1:
-            return shortage(request, self._seen(accepting[0].server_id))
+            return shortage(request, self._seen[accepting[0].server_id])
         have = max((shelf.most(request) for shelf in self._shelves.values()), default=0)
         return wanting(request, have, " on the best server") if not request.filters else "no server that matches the filters has room"
 
-    def _seen(self, server_id: str) -> Inventory:
-        """A server as a request sees it: the hold is taken as well."""
-        server = self._servers[server_id]
-        return server.charged(self._hold.gpus) if self._hold is not None and self._hold.server_id == server_id else server
+    def has_room(self, request: LeaseRequest, server_id: str) -> bool:
+        """Does a server seem to have room? A quick answer, to be followed by a careful one."""
+        server = self._servers.get(server_id)
+        if server is None or not server.accepting or not self._matching(request).enough(server_id, request.gpus):
+            return False
+        return server_id in self._mixed or self._shelf(server).has_room(request, server_id)
 
     def _fitting(self, request: LeaseRequest, allowance: float) -> Iterator[Iterable[str]]:
         """Servers that seem to have room, in groups of comparable ones, the best of each first."""
@@ -134,37 +145,35 @@ class Pool:
         yield sorted(self._mixed)
 
     def _plans(self, request: LeaseRequest, server_ids: Iterable[str], allowance: float) -> Iterator[Plan]:
+        matching = self._matching(request)
         for server_id in server_ids:
-            if request.filters and not _largest_mib(request, self._servers[server_id]):
-                continue
-            plan = cheapest(request, self._seen(server_id), allowance)
-            if plan is not None:
-                yield plan
+            if matching.enough(server_id, request.gpus):
+                plan = cheapest(request, self._seen[server_id], allowance)
+                if plan is not None:
+                    yield plan
 
     def _fits(self, request: LeaseRequest, server_ids: Iterable[str], allowance: float) -> Iterator[Plan]:
         return (plan for plan in self._plans(request, server_ids, allowance) if plan.missing_mib == 0)
 
-    def _largest_mib(self, request: LeaseRequest) -> int:
-        """The best that all servers could do for the smallest GPU of the request."""
-        if request.filters:
-            return max((_largest_mib(request, server) for server in self._servers.values()), default=0)
-        if self._sizes_of != self.version:
-            self._sizes = {tuple(sorted((s.gpu.memory_mib for s in server.gpus), reverse=True)) for server in self._servers.values()}
-            self._sizes_of = self.version
-        return max((sizes[request.gpus - 1] for sizes in self._sizes if len(sizes) >= request.gpus), default=0)
+    def _matching(self, request: LeaseRequest) -> Matching:
+        return self._matches.of(request, self._servers)
 
-    def _has_room(self, request: LeaseRequest, server_id: str) -> bool:
-        server = self._servers.get(server_id)
-        if server is None or not server.accepting:
-            return False
-        return server_id in self._mixed or self._shelf(server).has_room(request, server_id)
+    def _changed(self, server_id: str) -> None:
+        self._matches = Matches()
+        self.version += 1
+        if server_id in self._servers:
+            self._index(server_id)
+
+    def _see(self, server_id: str, seen: Inventory) -> None:
+        self._seen[server_id] = seen
+        self._index(server_id)
 
     def _index(self, server_id: str) -> None:
         server = self._servers[server_id]
         if not server.accepting or not server.gpus:
             return
         if len({state.gpu.memory_mib for state in server.gpus}) == 1:
-            self._shelf(server).put(server_id, self._room(server_id))
+            self._shelf(server).put(server_id, room_of(self._seen[server_id]))
         else:
             self._mixed.add(server_id)
 
@@ -172,9 +181,6 @@ class Pool:
         self._mixed.discard(server_id)
         for shelf in self._shelves.values():
             shelf.remove(server_id)
-
-    def _room(self, server_id: str) -> Room:
-        return room_of(self._seen(server_id))
 
     def _shelf(self, server: Inventory) -> Shelf:
         key = (server.gpus[0].gpu.memory_mib, server.reserve_mib)
@@ -186,9 +192,3 @@ class Pool:
 def _best(plans: Iterable[Plan]) -> Placement | None:
     best = min(plans, key=lambda plan: plan.cost, default=None)
     return best.placement if best is not None else None
-
-
-def _largest_mib(request: LeaseRequest, server: Inventory) -> int:
-    """Size of the smallest GPU of the request if it got the server's largest that match; 0 if there are not enough."""
-    sizes = sorted((s.gpu.memory_mib for s in server.gpus if filters.matches(request.filters, server.server, s.gpu)), reverse=True)
-    return sizes[request.gpus - 1] if len(sizes) >= request.gpus else 0

@@ -275,8 +275,8 @@ class LeaseService:
 
     def _tell_places(self) -> None:
         self._places = None
-        for ticket_id, status in self._queue.waiting():
-            self._tickets[ticket_id].waits(status)
+        for entry, status in self._queue.waiting():
+            self._tickets[entry.id].waits(status)
 
     def _book(self, ticket: Ticket, placed: Placement) -> None:
         """The GPUs are taken from this moment; the rest follows."""

@@ -50,14 +50,16 @@ def test_drained_server() -> None:
 
 
 def test_held_gpus_are_invisible() -> None:
-    """A hold keeps others away and is gone with the next one."""
+    """A hold keeps others away until it is dropped."""
     pool = Pool([server_of(16000, 16000)])
-    pool.set_hold(pool.reserve(LeaseRequest(2)))
+    kept = pool.reserve(LeaseRequest(2))
+    assert kept is not None
+    pool.hold("head", kept)
 
     assert pool.place(LeaseRequest(1)) is None
     assert all(state.untouched for state in pool.server("s0").gpus)
 
-    pool.set_hold(None)
+    pool.drop("head")
     assert pool.place(LeaseRequest(1)) is not None
 
 
