@@ -26,28 +26,49 @@ class Hall:
 
     def dismiss(self, entry_id: str) -> Placement | None:
         """Someone leaves the line; returns what was held for it."""
+        held = self.drop(entry_id)
         self.line.leave(entry_id)
         self.heads.pop(entry_id, None)
-        return self.pool.drop(entry_id)
+        return held
 
-    def put_aside(self, entry: Entry) -> Placement | None:
-        """Someone waits for its quota and no longer for GPUs; returns what was held for it."""
+    def put_aside(self, entry: Entry) -> None:
+        """Someone waits for its quota and no longer for GPUs."""
         self.line.step_aside(entry)
         self.heads.pop(entry.id, None)
-        return self.pool.drop(entry.id)
+
+    def hold(self, entry: Entry, placement: Placement) -> None:
+        """Keep GPUs for a head. They count against its owner's quota, or the owner's later requests would use that up."""
+        self.pool.hold(entry.id, placement)
+        self.quotas.take(entry.owner, placement.gpu_share)
+
+    def drop(self, entry_id: str) -> Placement | None:
+        """Keep them no longer."""
+        held = self.pool.drop(entry_id)
+        if held is not None:
+            self.quotas.give_back(self.line.entry(entry_id).owner, held.gpu_share)
+        return held
+
+    def name_head(self, entry: Entry) -> None:
+        """Hold GPUs for someone who stands first, if not all holds are given: one for a few servers, and in a small cluster one."""
+        if len(self.heads) < self._limit:
+            self.heads.setdefault(entry.id)
+            self._hold_for(entry)
 
     def name_heads(self) -> None:
-        """Hold GPUs for those who stand first: one for a few servers, and for a small cluster the very first."""
-        limit = max(1, len(self.pool) // _SERVERS_PER_HEAD)
-        if len(self.heads) < min(limit, len(self.line)):
+        """Name as many heads as there may be."""
+        if len(self.heads) < min(self._limit, len(self.line)):
             for entry in self.line.entries():
-                if not self.line.is_aside(entry):
-                    self.heads.setdefault(entry.id)
-                if len(self.heads) == limit:
+                if len(self.heads) == self._limit:
                     break
+                if entry.id not in self.heads and not self.line.is_aside(entry):
+                    self.name_head(entry)
         for entry_id in self.heads:
             if self.pool.held(entry_id) is None:
                 self._hold_for(self.line.entry(entry_id))
+
+    @property
+    def _limit(self) -> int:
+        return max(1, len(self.pool) // _SERVERS_PER_HEAD)
 
     def over_quota(self, entry: Entry) -> bool:
         """Would it exceed its owner's quota wherever it was placed?"""
@@ -55,13 +76,11 @@ class Hall:
 
     def reason(self, entry: Entry) -> str:
         """Why an entry does not start now."""
-        return self.quota_reason(entry.owner) if self.over_quota(entry) else self.pool.shortage(entry.request)
-
-    def quota_reason(self, owner: str) -> str:
-        """What an owner that is over its quota is told."""
-        return f"{self.quotas.in_use(owner):g} of this client's quota of {self.quotas.quota(owner):g} GPUs are in use"
+        if self.line.is_aside(entry) or (entry.id not in self.heads and self.over_quota(entry)):
+            return f"{self.quotas.in_use(entry.owner):g} of this client's quota of {self.quotas.quota(entry.owner):g} GPUs are taken"
+        return self.pool.shortage(entry.request)
 
     def _hold_for(self, head: Entry) -> None:
         placement = self.pool.reserve(head.request, self.quotas.allowance(head.owner))
         if placement is not None:
-            self.pool.hold(head.id, placement)
+            self.hold(head, placement)

@@ -1,6 +1,6 @@
 """Waiting requests in the order of their arrival, grouped so that those that fit or do not fit together are asked once.
 
-Who is over its quota stands aside: it keeps its number, holds nobody up, and comes back when its owner has less.
+Who is over its quota stands aside: it keeps its number, holds nobody else up, and comes back when its owner has less, the owner's first first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Line:
         self._numbers: dict[str, int] = {}
         self._entries: dict[str, Entry] = {}
         self._shapes: dict[Hashable, list[tuple[int, str]]] = {}
-        self._aside: dict[str, dict[str, None]] = {}
+        self._aside: set[str] = set()
+        self._aside_of: dict[str, list[tuple[int, str]]] = {}
         self._deadlines: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
@@ -67,26 +68,43 @@ class Line:
         entry = self._entries.pop(entry_id, None)
         if entry is not None:
             del self._numbers[entry_id]
-            if self.is_aside(entry):
-                del self._aside[entry.owner][entry_id]
+            self._aside.discard(entry_id)
         return entry
 
     def step_aside(self, entry: Entry) -> None:
         """Let the others of its shape pass."""
-        self._aside.setdefault(entry.owner, {})[entry.id] = None
+        self._aside.add(entry.id)
+        heapq.heappush(self._aside_of.setdefault(entry.owner, []), (self._numbers[entry.id], entry.id))
 
     def is_aside(self, entry: Entry) -> bool:
         """Does it wait for its owner's quota?"""
-        return entry.id in self._aside.get(entry.owner, ())
+        return entry.id in self._aside
 
-    def step_back(self, owner: str) -> set[Hashable]:
-        """Those of an owner who stood aside are considered again; returns their shapes."""
-        shapes = set()
-        for entry_id in self._aside.pop(owner, ()):
-            shape = self._entries[entry_id].shape
-            heapq.heappush(self._shapes.setdefault(shape, []), (self._numbers[entry_id], entry_id))
-            shapes.add(shape)
-        return shapes
+    def has_aside(self, owner: str) -> bool:
+        """Does anyone wait for this owner's quota?"""
+        return self._first_aside(owner) is not None
+
+    def owners_aside(self) -> set[str]:
+        """Whose quota is waited for."""
+        return {owner for owner in tuple(self._aside_of) if self.has_aside(owner)}
+
+    def step_back(self, owner: str) -> tuple[int, str] | None:
+        """The first of an owner's that stood aside is considered again; returns its number and id."""
+        first = self._first_aside(owner)
+        if first is not None:
+            self._aside.discard(first[1])
+            heapq.heappop(self._aside_of[owner])
+            heapq.heappush(self._shapes.setdefault(self._entries[first[1]].shape, []), first)
+        return first
+
+    def _first_aside(self, owner: str) -> tuple[int, str] | None:
+        heap = self._aside_of.get(owner, [])
+        while heap and heap[0][1] not in self._aside:
+            heapq.heappop(heap)
+        if not heap:
+            self._aside_of.pop(owner, None)
+            return None
+        return heap[0]
 
     def fronts(self) -> list[tuple[int, str]]:
         """Number and id of the first of each shape, as a heap."""

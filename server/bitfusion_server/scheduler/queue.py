@@ -94,21 +94,24 @@ class Queue:
         if entry.deadline <= now:
             return Outcome(timed_out=((entry, self._hall.reason(entry)),))
         self._line.join(entry)
-        if self._hall.over_quota(entry):
+        if self._line.has_aside(entry.owner) or self._hall.over_quota(entry):
             self._hall.put_aside(entry)
         self._hall.name_heads()
         return Outcome()
 
     def leave(self, entry_id: str, now: float) -> Outcome:
         """One less: it was cancelled. What was held for it is there for others."""
+        if entry_id not in self._line:
+            return Outcome()
+        owner = self._line.entry(entry_id).owner
         held = self._hall.dismiss(entry_id)
-        return self._round(now, {held.server_id}) if held is not None else Outcome()
+        return self._round(now, {held.server_id} if held is not None else set(), {owner})
 
     def release(self, owner: str, placement: Placement, now: float) -> Outcome:
         """Something granted has come back."""
         self.pool.release(placement.server_id, placement.gpus)
         self.quotas.give_back(owner, placement.gpu_share)
-        return self._round(now, {placement.server_id}, self._line.step_back(owner))
+        return self._round(now, {placement.server_id}, {owner})
 
     def expire(self, now: float) -> Outcome:
         """Let those go whose time is over."""
@@ -119,9 +122,7 @@ class Queue:
         refused = tuple((entry, never) for entry in tuple(self._line.entries()) if (never := self.impossible(entry)) is not None)
         for entry, _ in refused:
             self._hall.dismiss(entry.id)
-        for owner in {entry.owner for entry in self._line.entries()}:
-            self._line.step_back(owner)
-        outcome = self._round(now, None)
+        outcome = self._round(now, None, self._line.owners_aside())
         return Outcome(outcome.granted, outcome.timed_out, refused)
 
     def waiting(self) -> Iterator[tuple[Entry, Status]]:
@@ -129,7 +130,7 @@ class Queue:
         reasons: dict[Hashable, str] = {}
         for place, entry in enumerate(self._line.entries(), start=1):
             if self._line.is_aside(entry):
-                yield entry, Status(place, self._hall.quota_reason(entry.owner))
+                yield entry, Status(place, self._hall.reason(entry))
                 continue
             if entry.shape not in reasons:
                 reasons[entry.shape] = self.pool.shortage(entry.request)
@@ -141,12 +142,12 @@ class Queue:
         return None if entry is None else Status(len(self._line), self._hall.reason(entry))
 
     def _place_newcomer(self, entry: Entry) -> Placement | None:
-        """What others of its shape wait for is not there for it either."""
-        if self._line.front(entry.shape) is not None:
+        """What others of its shape wait for is not there for it either, nor the quota others of its owner wait for."""
+        if self._line.front(entry.shape) is not None or self._line.has_aside(entry.owner):
             return None
         return self.pool.place(entry.request, self.quotas.allowance(entry.owner))
 
-    def _round(self, now: float, freed: set[str] | None, unasked: Iterable[Hashable] = ()) -> Outcome:
+    def _round(self, now: float, freed: set[str] | None, owners: Iterable[str] = ()) -> Outcome:
         this = Round(self._hall, now)
-        this.run(freed, set(unasked))
+        this.run(freed, set(owners))
         return Outcome(tuple(this.granted), tuple(this.timed_out))

@@ -19,34 +19,55 @@ class Round:
         self._pool = hall.pool
         self._line = hall.line
         self._now = now
+        self._freed: set[str] | None = None
+        self._back: set[str] = set()
+        self._closed: set[Hashable] = set()
+        self._fronts: list[tuple[int, str]] = []
         self._given_up: set[str] = set()
         self.granted: list[tuple[Entry, Placement]] = []
         self.timed_out: list[tuple[Entry, str]] = []
 
-    def run(self, freed: set[str] | None, unasked: set[Hashable]) -> None:
-        """`freed`: the servers where something has become free (None: any); `unasked`: shapes for which all servers are to be asked."""
+    def run(self, freed: set[str] | None, owners: set[str]) -> None:
+        """`freed`: the servers where something has become free (None: any); `owners`: those who have got room in their quotas."""
         while True:
-            if freed is None or freed or unasked:
-                self._walk(freed, unasked)
+            self._walk(freed, owners)
             self._expire()
-            freed, unasked, self._given_up = self._given_up, set(), set()
+            freed, owners, self._given_up = self._given_up, set(), set()
             if not freed:
                 break
         self._hall.name_heads()
 
-    def _walk(self, freed: set[str] | None, unasked: set[Hashable]) -> None:
-        closed = {shape for head in tuple(self._hall.heads) if (shape := self._ask_head(self._line.entry(head), freed)) is not None}
-        fronts = self._line.fronts()
-        while fronts:
-            entry = self._line.entry(heapq.heappop(fronts)[1])
-            if entry.shape in closed:
-                continue
-            if not self._ask(entry, None if entry.shape in unasked else freed):
-                closed.add(entry.shape)
-                continue
-            following = self._line.front(entry.shape)
-            if following is not None:
-                heapq.heappush(fronts, following)
+    def _walk(self, freed: set[str] | None, owners: set[str]) -> None:
+        self._freed, self._back, self._fronts = freed, set(), []
+        shapes = [self._ask_head(self._line.entry(head)) for head in tuple(self._hall.heads)]
+        self._closed = {shape for shape in shapes if shape is not None}
+        for owner in owners:
+            self._call_back(owner)
+        if freed is None or freed or self._back:
+            self._fronts += self._line.fronts()
+            heapq.heapify(self._fronts)
+        while self._fronts:
+            entry_id = heapq.heappop(self._fronts)[1]
+            if entry_id in self._line:
+                self._next(self._line.entry(entry_id))
+
+    def _next(self, entry: Entry) -> None:
+        """Ask one that does not stand aside, and see who is to be asked because of the answer."""
+        if entry.shape not in self._closed and not self._line.is_aside(entry):
+            if not self._ask(entry, None if entry.id in self._back else self._freed):
+                self._closed.add(entry.shape)
+                self._hall.name_head(entry)
+            elif (following := self._line.front(entry.shape)) is not None:
+                heapq.heappush(self._fronts, following)
+        if entry.id in self._back and not self._line.is_aside(entry):
+            self._call_back(entry.owner)
+
+    def _call_back(self, owner: str) -> None:
+        """Quota is for those of an owner in the order of their arrival: the next is asked when the one before did not lack it."""
+        first = self._line.step_back(owner)
+        if first is not None:
+            self._back.add(first[1])
+            heapq.heappush(self._fronts, first)
 
     def _ask(self, entry: Entry, among: set[str] | None) -> bool:
         """Does it start or stand aside? If neither, nobody of its shape can start."""
@@ -59,19 +80,20 @@ class Round:
             return True
         return False
 
-    def _ask_head(self, head: Entry, freed: set[str] | None) -> Hashable | None:
+    def _ask_head(self, head: Entry) -> Hashable | None:
         """The shape of a head that goes on waiting. Its own hold is no obstacle to it."""
         held = self._pool.held(head.id)
         home = held.server_id if held is not None else ""
+        freed = self._freed
         among = None if freed is None else {server for server in freed if server == home or self._pool.has_room(head.request, server)}
-        if among is not None and not among and not self._hall.over_quota(head):
+        if among is not None and not among:
             return head.shape
-        self._pool.drop(head.id)
+        self._hall.drop(head.id)
         leaves = self._ask(head, among)
         if held is None:
             return None if leaves else head.shape
         if not leaves and self._pool.holdable(held):
-            self._pool.hold(head.id, held)
+            self._hall.hold(head, held)
         elif not (self.granted and self.granted[-1][0] is head and self.granted[-1][1].gpus == held.gpus):
             self._given_up.add(held.server_id)
         return None if leaves else head.shape

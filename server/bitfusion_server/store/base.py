@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from bitfusion_core.errors import InvalidValue
 from bitfusion_core.models import EndedLease, Lease
+from bitfusion_server.store.samples import SampleStore
 
 T = TypeVar("T")
 
@@ -140,6 +141,11 @@ class Store(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Finish what was asked and stop."""
+
+    @property
+    @abstractmethod
+    def samples(self) -> SampleStore:
+        """The time series."""
 
     @abstractmethod
     def describe(self) -> str:

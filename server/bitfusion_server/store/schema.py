@@ -65,4 +65,12 @@ TABLES: tuple[Table, ...] = (
     ),
     Table("lease_history", "ended leases", _columns("id TEXT, ended_at REAL, body TEXT"), key=("id",), order=("ended_at",)),
     Table("audit", "who changed what", _columns("number INTEGER, at REAL, body TEXT"), key=("number",), order=("at",)),
+    Table(
+        "sample",
+        "history of the figures in core/metrics.py: `span` is the window, `bucket` the part of it that expires together",
+        _columns("span TEXT, kind TEXT, subject TEXT, bucket INTEGER, at REAL, count INTEGER, body BLOB", 2),
+        key=("span", "kind", "subject", "bucket", "at"),
+        order=("span", "kind", "at"),
+        since=2,
+    ),
 )

@@ -21,6 +21,8 @@ from bitfusion_core.models import EndedLease, Lease
 from bitfusion_server.store import schema
 from bitfusion_server.store.base import ActiveLease, AuditEntry, BadPlace, Client, Page, ServerIdentity, Store, Token, User
 from bitfusion_server.store.lane import Lane, StoreFailed
+from bitfusion_server.store.samples import SampleStore
+from bitfusion_server.store.sqlite_samples import SqliteSamples
 
 T = TypeVar("T")
 
@@ -35,6 +37,7 @@ class SqliteStore(Store):
         self._path = path
         self._writer = Lane(lambda: _connect(path), transactional=True)
         self._reader = Lane(lambda: _connect(path), transactional=False)
+        self._samples = SqliteSamples(self._writer, self._reader)
 
     async def open(self) -> None:
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -48,6 +51,10 @@ class SqliteStore(Store):
 
     def describe(self) -> str:
         return f"SQLite, schema version {schema.VERSION}"
+
+    @property
+    def samples(self) -> SampleStore:
+        return self._samples
 
     async def identify_server(self, proposed: ServerIdentity) -> ServerIdentity:
         def work(db: sqlite3.Connection) -> ServerIdentity:

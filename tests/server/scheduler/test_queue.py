@@ -128,7 +128,7 @@ def test_quota_counts_partitions_as_fractions() -> None:
     assert desk.join("a", WHOLE)
     assert desk.join("b", LeaseRequest(1, fraction=0.5))
     assert not desk.join("c", LeaseRequest(1, memory_mib=1))
-    assert desk.waiting["c"] == Status(1, "1.5 of this client's quota of 1.5 GPUs are in use")
+    assert desk.waiting["c"] == Status(1, "1.5 of this client's quota of 1.5 GPUs are taken")
     assert desk.join("d", WHOLE, owner="bob")
 
     desk.end("b")
@@ -204,6 +204,20 @@ def test_head_stays_head() -> None:
     assert set(desk.running) == {"b"}
 
 
+def test_an_owner_does_not_starve_its_own_large_request() -> None:
+    """Within a quota, too, it is first come, first served: small requests do not use up what a larger one waits for."""
+    desk = Desk(server_of(16000, 16000, 16000), quotas=Quotas(default=2.0))
+    desk.join("a", WHOLE)
+    desk.join("b", WHOLE)
+    desk.join("large", LeaseRequest(2))
+    desk.join("c", WHOLE)
+
+    desk.end("a")
+    assert set(desk.running) == {"b"}
+    desk.end("b")
+    assert set(desk.running) == {"large"}
+
+
 _arrivals = st.lists(st.tuples(requests, st.sampled_from(["ann", "bob", "eve"]), st.integers(1, 50), st.integers(0, 20)), max_size=30)
 
 
@@ -264,8 +278,8 @@ class _Simulation:
     def _nobody_waits_in_vain(self, pool: Pool) -> None:
         """What waits does not fit beside what is held, or its owner's quota is used up."""
         asked = set()
-        for entry, _ in self.desk.queue.waiting():
-            if entry.shape not in asked:
+        for entry, status in self.desk.queue.waiting():
+            if entry.shape not in asked and "quota" not in status.reason:
                 assert pool.place(entry.request, self.desk.queue.quotas.allowance(entry.owner)) is None
             asked.add(entry.shape)
 

@@ -164,7 +164,7 @@ async def test_quota(service: LeaseService) -> None:
     other = service.request(HALF, "OTHER22")
     assert isinstance(await outcome(other), Granted)
     assert isinstance(event := await anext(ticket.events()), Queued)
-    assert event.reason == "1 of this client's quota of 1 GPUs are in use"
+    assert event.reason == "1 of this client's quota of 1 GPUs are taken"
     with pytest.raises(NeverFits, match="2 GPUs requested, this client's quota is 1"):
         service.request(LeaseRequest(2), "TOKEN22")
 
