@@ -85,6 +85,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("gpu.simulated_memory", str, "16GiB", Scope.PROCESS, "appliance: memory of each simulated GPU"),
     Setting("gpu.context_reserve_mib", int, 0, Scope.SERVER, "memory kept for the driver's own context in each partition", 0, 4096),
     Setting("metrics.interval_s", float, 5.0, Scope.SERVER, "time between two readings of the GPUs", 0.5, 3600),
+    Setting("history.managed", bool, True, Scope.PROCESS, "keep the history in the manager; off: `bitfusion analytics` does"),
     Setting("queue.max_waiting", int, 10000, Scope.SERVER, "requests that may wait at once", 1, 1000000),
     Setting("queue.max_wait_s", float, 86400.0, Scope.SERVER, "longest wait a client may ask for", 1, 31536000),
     Setting("lease.silence_s", float, 60.0, Scope.SERVER, "time without a sign of life after which a client's lease ends", 2, 3600),

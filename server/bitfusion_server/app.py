@@ -99,6 +99,7 @@ class Manager:
         endpoint = Endpoint(self._settings.text("server.address"), self._listener.port, self._settings.integer("dispatcher.port"))
         services = services_of(opened, endpoint, Passwords())
         self._watch_certificates(services.administration.certificates)
+        self._measure(services)
         await self._serve(self._listener, services)
         self._data.note_running(Running(os.getpid(), "127.0.0.1" if host == "0.0.0.0" else host, self._listener.port))
         self._undo.callback(self._data.forget_running)
@@ -136,6 +137,18 @@ class Manager:
                 await certificates.renew_if_needed()
 
         self._undo.callback(asyncio.get_running_loop().create_task(watch()).cancel)
+
+    def _measure(self, services: Services) -> None:
+        """Read the server's figures at every interval, and keep their history unless a service of its own does."""
+
+        def interval_s() -> float:
+            return services.settings.number("metrics.interval_s")
+
+        loops = [services.collector.run(interval_s)]
+        if self._settings.flag("history.managed"):
+            loops.append(services.history.run(interval_s))
+        for loop in loops:
+            self._undo.push_async_callback(_cancelled, asyncio.get_running_loop().create_task(loop))
 
     def _names(self, host: str) -> set[str]:
         configured = self._settings.text("server.address")
@@ -178,6 +191,12 @@ class Manager:
         self._undo.callback(services.leases.detach)
         if self._own_dispatcher:
             self._undo.push_async_callback(services.leases.end_all, "the server stops")
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """A task that is in the middle of a write has to be over before the store closes."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _server_id(text: str) -> str:

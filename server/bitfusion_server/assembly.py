@@ -21,6 +21,8 @@ from bitfusion_server.auth.authority import TlsFiles
 from bitfusion_server.auth.clients import Clients
 from bitfusion_server.auth.passwords import Passwords
 from bitfusion_server.auth.tokens import TokenKey
+from bitfusion_server.metrics.collector import Collector
+from bitfusion_server.metrics.history import History
 from bitfusion_server.sessions.sensors import GpuSource, Sensors
 from bitfusion_server.sessions.service import LeaseService
 from bitfusion_server.settings.live import LiveSettings
@@ -53,6 +55,7 @@ class Endpoint:
 
 def services_of(opened: Opened, endpoint: Endpoint, passwords: Passwords) -> Services:
     """All services."""
+    sensors = Sensors(opened.gpus)
     return Services(
         leases=opened.leases,
         clients=opened.clients,
@@ -60,7 +63,9 @@ def services_of(opened: Opened, endpoint: Endpoint, passwords: Passwords) -> Ser
         store=opened.store,
         authenticator=Authenticator(opened.store, time.time),
         administration=_administration(opened, endpoint, passwords),
-        sensors=Sensors(opened.gpus),
+        sensors=sensors,
+        collector=Collector(opened.leases, sensors.report, opened.store.samples, time.time),
+        history=History(opened.store.samples, time.time),
         address=endpoint.address,
         srs_port=endpoint.srs_port,
         dispatcher_port=endpoint.dispatcher_port,

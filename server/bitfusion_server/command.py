@@ -9,6 +9,7 @@ import runpy
 import sys
 
 MODULES = {
+    "analytics": "bitfusion_server.commands.analytics",
     "initdb": "bitfusion_server.commands.initdb",
     "manager": "bitfusion_server.manager",
     "resource_scheduler": "bitfusion_server.commands.resource_scheduler",

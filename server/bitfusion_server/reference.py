@@ -7,10 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from bitfusion_core import metrics
+from bitfusion_core.metrics import Subject
 from bitfusion_core.settings import TABLE, Scope, Setting, environment_name
 from bitfusion_server.api import openapi
 from bitfusion_server.api.routes import ROUTES
 from bitfusion_server.auth.access import Permission, roles_with
+from bitfusion_server.metrics import prometheus
 
 _GENERATED = "This page is generated: `python -m bitfusion_server.reference docs/reference`.\n"
 
@@ -27,6 +30,7 @@ def pages() -> dict[str, str]:
     return {
         "openapi.json": json.dumps(openapi.document(ROUTES), indent=1, sort_keys=True) + "\n",
         "routes.md": "\n".join(_routes()) + "\n",
+        "metrics.md": "\n".join(_metrics()) + "\n",
         "settings.md": "\n".join(_settings()) + "\n",
     }
 
@@ -40,6 +44,21 @@ def _routes() -> Iterator[str]:
         who = "everybody" if route.permission is Permission.PUBLIC else ", ".join(role.value for role in roles_with(route.permission))
         errors = ", ".join(f"`{error.code}`" for error in route.errors)
         yield f"| {route.method} | `{route.path}` | {who} | **{route.summary}** {route.handler.__doc__} | {errors} |"
+
+
+def _metrics() -> Iterator[str]:
+    yield "# Metrics\n"
+    yield _GENERATED
+    yield "[Metrics and history](../operate/metrics.md) says how to read them. Values are in base units. Prometheus sees those of servers, under the name given.\n"
+    yield "| figure | unit in the history | of | from | over a longer time | meaning | Prometheus |\n|---|---|---|---|---|---|---|"
+    for row in metrics.TABLE:
+        instance = f", each {row.instance.value}" if row.instance.value else ""
+        name = f"`{prometheus.name_of(row)}`" if row.subject is Subject.SERVER else ""
+        yield f"| `{row.name}` | {row.history_unit} | {row.subject.value}{instance} | {row.source.value} | {row.aggregation.value} | {row.help} | {name} |"
+    yield "\n## Windows\n\n| window | one point every | kept for |\n|---|---|---|"
+    for window in metrics.WINDOWS:
+        step = f"{window.step_s} s" if window is not metrics.WINDOWS[0] else "`metrics.interval_s`"
+        yield f"| {window.name} | {step} | {window.keep_s / 3600:g} h |"
 
 
 def _settings() -> Iterator[str]:

@@ -15,6 +15,8 @@ from bitfusion_server.administration.tokens import TokenAdministration
 from bitfusion_server.administration.users import UserAdministration
 from bitfusion_server.auth.access import Authenticator, Principal
 from bitfusion_server.auth.clients import Clients
+from bitfusion_server.metrics.collector import Collector
+from bitfusion_server.metrics.history import History
 from bitfusion_server.sessions.sensors import Sensors
 from bitfusion_server.sessions.service import LeaseService
 from bitfusion_server.settings.live import LiveSettings
@@ -44,6 +46,8 @@ class Services:
     authenticator: Authenticator
     administration: Administration
     sensors: Sensors
+    collector: Collector
+    history: History
     address: str
     srs_port: int
     dispatcher_port: int

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from bitfusion_core.errors import BitfusionError
-from bitfusion_core.metrics import WINDOWS, Subject
+from bitfusion_core.metrics import WINDOWS, Sample, Subject
 from bitfusion_core.models import GpuReport, Lease
 from bitfusion_server.metrics import collect, interfaces
 from bitfusion_server.metrics.collect import Snapshot
@@ -54,11 +54,17 @@ class Collector:
         self._wall_clock = wall_clock
         self._read_counters = read_counters
         self._latest: Snapshot | None = None
+        self._sample: Sample | None = None
 
     @property
     def latest(self) -> Snapshot | None:
         """What was seen last; None right after the start."""
         return self._latest
+
+    @property
+    def latest_sample(self) -> Sample | None:
+        """The same as figures, rates among them."""
+        return self._sample
 
     async def run(self, interval_s: Callable[[], float]) -> None:
         """For ever; what fails is left out of the history and tried again."""
@@ -73,8 +79,8 @@ class Collector:
         """Look once, and write it down."""
         report, counters = await asyncio.gather(self._read_gpus(), asyncio.to_thread(self._read_counters))
         before, now = self._latest, self._snapshot(report, counters)
-        self._latest = now
-        server = Point(Subject.SERVER, self._leases.server_id, collect.server_sample(now, before))
+        self._latest, self._sample = now, collect.server_sample(now, before)
+        server = Point(Subject.SERVER, self._leases.server_id, self._sample)
         clients = (Point(Subject.CLIENT, client_id, sample) for client_id, sample in collect.client_samples(now))
         await self._samples.put(WINDOWS[0], [server, *clients])
 

@@ -7,6 +7,7 @@ at any moment, and catch up.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -45,7 +46,7 @@ class History:
         """What is due now."""
         now = self._wall_clock()
         await self._sum_up(now, max(_SILENT_S, _SILENT_INTERVALS * interval_s))
-        for finer, window in zip(WINDOWS, WINDOWS[1:], strict=False):
+        for finer, window in itertools.pairwise(WINDOWS):
             for kind in Subject:
                 await self._roll_up(kind, finer, window, now)
         if now - self._expired_at >= _EXPIRY_S:
@@ -57,6 +58,11 @@ class History:
         """One subject's history over a window, in the order of time."""
         now = self._wall_clock()
         return await self._samples.read(window, kind, subject, now - window.span_s, now + 1)
+
+    async def subjects(self, kind: Subject, after: str, limit: int) -> Sequence[str]:
+        """A page of those that have a history, by id."""
+        pages = [await self._samples.subjects(window, kind, after, limit) for window in WINDOWS]
+        return sorted({subject for page in pages for subject in page})[:limit]
 
     async def latest(self, kind: Subject, seconds: float = 60.0) -> Sequence[Point]:
         """The newest sample of every subject that has reported lately."""

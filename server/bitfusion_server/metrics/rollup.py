@@ -21,6 +21,16 @@ def roll_up(samples: Sequence[Sample], start: float) -> Sample | None:
     return Sample(start, {name: _instances(name, samples) for name in names}, sum(sample.count for sample in samples))
 
 
+def summary(samples: Sequence[Sample]) -> dict[str, dict[str, tuple[float, float]]]:
+    """Mean and maximum of every figure of every instance."""
+    return {
+        name: {
+            instance: (_one(Aggregation.MEAN, found), _one(Aggregation.MAX, found)) for instance, found in _values(name, samples).items()
+        }
+        for name in {name: None for sample in samples for name in sample.values if name in BY_NAME}
+    }
+
+
 def due(window: Window, newest: float | None, oldest: float | None, now: float) -> Iterator[float]:
     """Where the steps of a window begin that can be rolled up: those after the newest one, from the oldest sample there is, up to now."""
     if newest is None and oldest is None:
@@ -46,11 +56,16 @@ def _sum(name: str, servers: Sequence[Sample]) -> float:
 
 
 def _instances(name: str, samples: Sequence[Sample]) -> Mapping[str, float]:
+    return {instance: _one(BY_NAME[name].aggregation, found) for instance, found in _values(name, samples).items()}
+
+
+def _values(name: str, samples: Sequence[Sample]) -> dict[str, list[tuple[float, int]]]:
+    """By instance, with how many readings stand behind each."""
     found: dict[str, list[tuple[float, int]]] = {}
     for sample in samples:
         for instance, value in sample.values.get(name, {}).items():
             found.setdefault(instance, []).append((value, sample.count))
-    return {instance: _one(BY_NAME[name].aggregation, values) for instance, values in found.items()}
+    return found
 
 
 def _one(aggregation: Aggregation, values: Sequence[tuple[float, int]]) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from bitfusion_core.metrics import WINDOW_BY_NAME, WINDOWS, Sample, Subject
 from bitfusion_server.metrics.collector import Collector
 from bitfusion_server.metrics.history import CLUSTER, History
@@ -46,7 +48,7 @@ async def test_roll_ups(store: Store) -> None:
     hour = await history.read(HOUR, Subject.SERVER, "s1")
     day = await history.read(DAY, Subject.SERVER, "s1")
     assert len(hour) >= 110
-    assert all(later.at - earlier.at == 30 for earlier, later in zip(hour, hour[1:], strict=False))
+    assert all(later.at - earlier.at == 30 for earlier, later in itertools.pairwise(hour))
     assert {2.0} == {sample.values["server_gpus_allocated"][""] for sample in (*hour, *day)}
     assert len(day) >= 8
     (cluster,) = await history.latest(Subject.CLUSTER)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ def test_each_figure_in_its_way() -> None:
     rolled = roll_up(samples, 0.0)
 
     assert rolled is not None
-    assert [9.0, 6.0, 6.0, 6.0] == [rolled.values[name][""] for name in names]
+    assert [rolled.values[name][""] for name in names] == [9.0, 6.0, 6.0, 6.0]
     assert rolled.count == 3
 
 
@@ -75,7 +77,7 @@ def test_cluster_is_the_sum() -> None:
 
 def test_windows_fit_into_each_other() -> None:
     """A window's step is a multiple of the one before, which is kept long enough to be rolled up, and buckets hold whole steps."""
-    for finer, coarser in zip(WINDOWS, WINDOWS[1:], strict=False):
+    for finer, coarser in itertools.pairwise(WINDOWS):
         assert coarser.step_s % finer.step_s == 0
         assert finer.keep_s >= 2 * coarser.step_s
         assert coarser.bucket_s % coarser.step_s == 0

@@ -22,7 +22,7 @@ async def test_read_by_time(store: Store) -> None:
 
     found = await store.samples.read(SHORT, Subject.SERVER, "s1", 5.0, 610.0)
 
-    assert [5.0, 299.0, 305.0] == [sample.at for sample in found]
+    assert [sample.at for sample in found] == [5.0, 299.0, 305.0]
     assert found[0] == Sample(5.0, {"server_leases": {"": 5.0}})
 
 
@@ -32,7 +32,7 @@ async def test_read_all_subjects(store: Store) -> None:
 
     found = await store.samples.read_all(SHORT, Subject.SERVER, 0.0, 100.0)
 
-    assert [("s1", 10.0), ("s1", 20.0), ("s2", 20.0)] == [(one.subject, one.sample.at) for one in found]
+    assert [(one.subject, one.sample.at) for one in found] == [("s1", 10.0), ("s1", 20.0), ("s2", 20.0)]
     assert all(one.kind is Subject.SERVER for one in found)
     assert await store.samples.newest(SHORT, Subject.SERVER) == 20.0
     assert await store.samples.oldest(SHORT, Subject.SERVER) == 10.0
