@@ -39,15 +39,15 @@ def main(words: Sequence[str] | None = None) -> int:
     log.configure(arguments.log_level)
 
     def command() -> None:
-        settings = sources.load(arguments.config, os.environ, {})
-        asyncio.run(_run(DataDirectory(arguments.data.absolute()), settings, once=arguments.once))
+        data = DataDirectory(arguments.data.absolute())
+        if not data.path.is_dir():
+            raise InvalidSetting(f"there is no data directory {data.path}", hint="Give the --data of the manager.")
+        asyncio.run(_run(data, sources.load(arguments.config, os.environ, {}), once=arguments.once))
 
     return local.run(command)
 
 
 async def _run(data: DataDirectory, settings: Settings, *, once: bool) -> None:
-    if not data.path.is_dir():
-        raise InvalidSetting(f"there is no data directory {data.path}", hint="Give the --data of the manager.")
     store = data.store()
     await store.open()
     try:
