@@ -39,6 +39,7 @@ def checks() -> Iterator[Check]:
         "format", [str(BIN / "ruff"), "format", "--check", "--quiet", "--output-format=concise", f"--cache-dir={BUILD}/.ruff_cache", "."]
     )
     yield Check("imports", [str(BIN / "lint-imports"), "--no-logo", "--cache-dir", f"{BUILD}/.import_linter_cache"])
+    yield Check("playbooks", [str(PYTHON), "-m", "ansiblelint", "--offline", "-q", "playbooks/appliance.yml"])
     yield Check("C++ format", [str(BIN / "clang-format"), "--dry-run", "--Werror", *_cpp_files()])
     yield Check("spelling", [str(BIN / "codespell"), *tracked()])
     yield Check("portable text", [str(PYTHON), "-m", "tools.portable", *tracked()])

@@ -69,7 +69,8 @@ class Progress:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build; prints the path of the OVA."""
     chosen = _parser().parse_args(arguments)
-    places = Places(chosen.build / "appliance", chosen.dist, chosen.build / "lib")
+    build = chosen.build.absolute()
+    places = Places(build / "appliance", chosen.dist.absolute(), build / "lib")
     try:
         programs.ensure(programs.BUILD)
         if os.geteuid():
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.root_only:
             print(build_root(chosen, places, Progress(4)))
         else:
-            print(build(chosen, places, Progress(7)))
+            print(build_all(chosen, places, Progress(7)))
     except BuildError as error:
         print(f"ova: {error}", file=sys.stderr)
         return 1
@@ -117,7 +118,7 @@ def variables(places: Places) -> dict[str, str]:
     return {"product_archive": str(places.cache / "product.tar"), "product_version": release()[0]}
 
 
-def build(chosen: argparse.Namespace, places: Places, progress: Progress) -> Path:
+def build_all(chosen: argparse.Namespace, places: Places, progress: Progress) -> Path:
     """Everything."""
     build_root(chosen, places, progress)
     version, moment = release()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MIB = 1 << 20
+_SECTOR = 512
 ESP_MIB = 256
 _ALIGNMENT_MIB = 1
 _ESP_TYPE, _ROOT_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
@@ -34,18 +35,14 @@ class Identity:
 
 
 def make(root: Path, target: Path, size_mib: int, identity: Identity, scratch: Path) -> None:
-    """The whole disk, with holes where nothing is."""
-    esp, system = scratch / "esp.img", scratch / "root.img"
-    _make_esp(root, esp, identity)
+    """The whole disk, with holes where nothing is. Both file systems are made in their places: copying them would read the holes."""
     root_mib = size_mib - ESP_MIB - 2 * _ALIGNMENT_MIB
-    _make_root(root, system, root_mib, identity)
     target.unlink(missing_ok=True)
     with target.open("wb") as disk:
         disk.truncate(size_mib * MIB)
     _partition(target, root_mib, identity)
-    for image, at_mib in ((esp, _ALIGNMENT_MIB), (system, _ALIGNMENT_MIB + ESP_MIB)):
-        run("dd", f"if={image}", f"of={target}", "bs=1M", f"seek={at_mib}", "conv=notrunc,sparse", "status=none")
-        image.unlink()
+    _make_esp(root, target, identity, scratch)
+    _make_root(root, target, root_mib, identity)
 
 
 def run(*arguments: str, stdin: str = "", environment: dict[str, str] | None = None) -> str:
@@ -64,55 +61,38 @@ def _partition(disk: Path, root_mib: int, identity: Identity) -> None:
     run("sfdisk", "--quiet", str(disk), stdin="\n".join(("label: gpt", f"label-id: {identity.uuid('disk')}", *rows, "")))
 
 
-def _make_root(root: Path, image: Path, size_mib: int, identity: Identity) -> None:
-    image.unlink(missing_ok=True)
-    with image.open("wb") as file:
-        file.truncate(size_mib * MIB)
+def _make_root(root: Path, disk: Path, size_mib: int, identity: Identity) -> None:
     fixed = {"E2FSPROGS_FAKE_TIME": str(identity.moment), "SOURCE_DATE_EPOCH": str(identity.moment)}
-    options = f"hash_seed={identity.uuid('hash')},lazy_itable_init=1,lazy_journal_init=1"
-    run(
-        "mke2fs",
-        "-q",
-        "-t",
-        "ext4",
-        "-L",
-        "rootfs",
-        "-U",
-        identity.uuid("file system"),
-        "-E",
-        options,
-        "-d",
-        str(root),
-        str(image),
-        environment=fixed,
-    )
+    offset = (_ALIGNMENT_MIB + ESP_MIB) * MIB
+    options = f"offset={offset},hash_seed={identity.uuid('hash')},lazy_itable_init=1,lazy_journal_init=1"
+    names = ("-L", "rootfs", "-U", identity.uuid("file system"))
+    run("mke2fs", "-q", "-F", "-t", "ext4", *names, "-E", options, "-d", str(root), str(disk), f"{size_mib}M", environment=fixed)
 
 
-def _make_esp(root: Path, image: Path, identity: Identity) -> None:
+def _make_esp(root: Path, disk: Path, identity: Identity, scratch: Path) -> None:
     """systemd-boot, one entry, the kernel and its initial file system."""
-    image.unlink(missing_ok=True)
-    with image.open("wb") as file:
-        file.truncate(ESP_MIB * MIB)
-    run("mkfs.vfat", "-F", "32", "-n", "ESP", "-i", identity.uuid("esp")[:8], "--invariant", str(image))
+    place = ("--offset", str(_ALIGNMENT_MIB * MIB // _SECTOR), str(disk), str(ESP_MIB * MIB // 1024))
+    run("mkfs.vfat", "-F", "32", "-n", "ESP", "-i", identity.uuid("esp")[:8], "--invariant", *place)
     release = _kernel_release(root)
     entry = f"title Bitfusion server {identity.version}\nlinux /bitfusion/vmlinuz\ninitrd /bitfusion/initrd.img\noptions {_OPTIONS}\n"
     fixed = {"SOURCE_DATE_EPOCH": str(identity.moment), "MTOOLS_SKIP_CHECK": "1"}
+    image = f"{disk}@@{_ALIGNMENT_MIB}M"
     folders = ("EFI", "EFI/BOOT", "loader", "loader/entries", "bitfusion")
-    run("mmd", "-i", str(image), *(f"::/{folder}" for folder in folders), environment=fixed)
+    run("mmd", "-i", image, *(f"::/{folder}" for folder in folders), environment=fixed)
     files: Sequence[tuple[Path, str]] = (
         (root / _BOOT_LOADER, "EFI/BOOT/BOOTX64.EFI"),
         (root / f"boot/vmlinuz-{release}", "bitfusion/vmlinuz"),
         (root / f"boot/initrd.img-{release}", "bitfusion/initrd.img"),
-        (_text(image, "loader.conf", "timeout 0\nconsole-mode keep\n"), "loader/loader.conf"),
-        (_text(image, "bitfusion.conf", entry), "loader/entries/bitfusion.conf"),
+        (_text(scratch / "loader.conf", "timeout 0\nconsole-mode keep\n", identity), "loader/loader.conf"),
+        (_text(scratch / "entry.conf", entry, identity), "loader/entries/bitfusion.conf"),
     )
-    for source, place in files:
-        run("mcopy", "-i", str(image), str(source), f"::/{place}", environment=fixed)
+    for source, name in files:
+        run("mcopy", "-m", "-i", image, str(source), f"::/{name}", environment=fixed)
 
 
-def _text(image: Path, name: str, content: str) -> Path:
-    path = image.with_name(name)
+def _text(path: Path, content: str, identity: Identity) -> Path:
     path.write_text(content)
+    os.utime(path, (identity.moment, identity.moment))
     return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from pathlib import Path
 from bitfusion_appliance.builder.disk import BuildError
 
 _RECAP = re.compile(r"ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)")
+# Where files are put on their way into the image.
+_TEMPORARY = ("run/ansible", "run/.ansible")
 _TASK = re.compile(r"^TASK \[(.*?)\]")
 
 
@@ -37,7 +40,7 @@ def play(folder: Path, root: Path, variables: dict[str, str], tell: Callable[[st
         "ANSIBLE_HOME": str(root.parent / "ansible"),
         "ANSIBLE_NOCOLOR": "1",
     }
-    environment |= {"ANSIBLE_REMOTE_TEMP": "/run/ansible", "LC_ALL": "C.UTF-8"}
+    environment |= {"ANSIBLE_REMOTE_TEMP": f"/{_TEMPORARY[0]}", "LC_ALL": "C.UTF-8"}
     lines: list[str] = []
     with subprocess.Popen(
         [sys.executable, *command], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -46,6 +49,8 @@ def play(folder: Path, root: Path, variables: dict[str, str], tell: Callable[[st
             lines.append(line)
             if task := _TASK.match(line):
                 tell(task[1])
+    for name in _TEMPORARY:
+        shutil.rmtree(root / name, ignore_errors=True)
     found = _RECAP.search("".join(lines[-5:]))
     if process.returncode or found is None:
         raise BuildError(f"the playbook failed:\n{''.join(lines[-40:])}")
