@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -45,6 +46,8 @@ class Connection(ConnectionBase):  # type: ignore[misc]
         namespaces = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
         command = [*namespaces, "sh", "-c", script, "sh", str(self._root), cmd]
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/run"}
+        # Programs that write the date somewhere take this one, if there is one.
+        environment |= {name: os.environ[name] for name in ("SOURCE_DATE_EPOCH",) if name in os.environ}
         done = subprocess.run(command, check=False, input=in_data or b"", capture_output=True, env=environment)
         return done.returncode, done.stdout, done.stderr
 

@@ -108,7 +108,7 @@ def build_root(chosen: argparse.Namespace, places: Places, progress: Progress) -
     archive = places.cache / "product.tar"
     product.archive(product.Checkout(ROOT, places.libraries), archive, places.cache, release()[1])
     progress.step("playbook")
-    recap = playbook.play(ROOT / "playbooks", places.root, variables(places), progress.tell)
+    recap = playbook.play(ROOT / "playbooks", places.root, variables(places), release()[1], progress.tell)
     progress.tell(f"{recap.ok} tasks, {recap.changed} of them changed something")
     return places.root
 

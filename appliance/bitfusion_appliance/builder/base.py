@@ -95,9 +95,8 @@ def unpack(tar: Path, root: Path) -> None:
 
 
 def clamp_times(root: Path, moment: int) -> None:
-    """Nothing is newer than the release: the time of the build must not be in the image."""
+    """Nothing is newer than the release, and nothing was read later: the time of the build must not be in the image."""
     for folder, folders, files in os.walk(root, topdown=False):
         for name in (*files, *folders, "."):
             path = Path(folder) / name
-            if path.lstat().st_mtime > moment:
-                os.utime(path, (moment, moment), follow_symlinks=False)
+            os.utime(path, (moment, min(moment, int(path.lstat().st_mtime))), follow_symlinks=False)

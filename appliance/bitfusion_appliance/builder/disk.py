@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 MIB = 1 << 20
 _SECTOR = 512
+_ROOT_INODE, _FIRST_INODE = 2, 11
 ESP_MIB = 256
 _ALIGNMENT_MIB = 1
 _ESP_TYPE, _ROOT_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709"
@@ -67,6 +69,24 @@ def _make_root(root: Path, disk: Path, size_mib: int, identity: Identity) -> Non
     options = f"offset={offset},hash_seed={identity.uuid('hash')},lazy_itable_init=1,lazy_journal_init=1"
     names = ("-L", "rootfs", "-U", identity.uuid("file system"))
     run("mke2fs", "-q", "-F", "-t", "ext4", *names, "-E", options, "-d", str(root), str(disk), f"{size_mib}M", environment=fixed)
+    _fix_change_times(f"{disk}?offset={offset}", identity.moment)
+
+
+def _fix_change_times(file_system: str, moment: int) -> None:
+    """mke2fs takes over when the source's inodes were changed, which nobody can set: it is overwritten in the new file system."""
+    changes = [f"set_inode_field <{inode}> ctime @{moment}\nset_inode_field <{inode}> ctime_extra 0\n" for inode in _inodes(file_system)]
+    run("debugfs", "-w", "-f", "-", file_system, stdin="".join(changes), environment={"E2FSPROGS_FAKE_TIME": str(moment)})
+
+
+def _inodes(file_system: str) -> Iterator[int]:
+    """Those in use, without the reserved ones."""
+    text = run("dumpe2fs", file_system)
+    count = int(re.findall(r"^Inode count:\s+(\d+)", text, re.MULTILINE)[0])
+    free: set[int] = set()
+    for row in re.findall(r"^  Free inodes: (.+)$", text, re.MULTILINE):
+        for first, last in re.findall(r"(\d+)(?:-(\d+))?", row):
+            free.update(range(int(first), int(last or first) + 1))
+    return (inode for inode in range(1, count + 1) if inode not in free and (inode == _ROOT_INODE or inode >= _FIRST_INODE))
 
 
 def _make_esp(root: Path, disk: Path, identity: Identity, scratch: Path) -> None:

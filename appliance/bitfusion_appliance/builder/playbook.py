@@ -28,7 +28,7 @@ class Recap:
     changed: int
 
 
-def play(folder: Path, root: Path, variables: dict[str, str], tell: Callable[[str], None]) -> Recap:
+def play(folder: Path, root: Path, variables: dict[str, str], moment: int, tell: Callable[[str], None]) -> Recap:
     """Apply playbooks/appliance.yml; every task is told."""
     inventory = f"image ansible_connection=root_tree ansible_host={root}\n"
     hosts = root.parent / "inventory.ini"
@@ -40,7 +40,7 @@ def play(folder: Path, root: Path, variables: dict[str, str], tell: Callable[[st
         "ANSIBLE_HOME": str(root.parent / "ansible"),
         "ANSIBLE_NOCOLOR": "1",
     }
-    environment |= {"ANSIBLE_REMOTE_TEMP": f"/{_TEMPORARY[0]}", "LC_ALL": "C.UTF-8"}
+    environment |= {"ANSIBLE_REMOTE_TEMP": f"/{_TEMPORARY[0]}", "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": str(moment)}
     lines: list[str] = []
     with subprocess.Popen(
         [sys.executable, *command], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

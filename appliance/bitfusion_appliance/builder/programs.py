@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from bitfusion_appliance.builder.disk import BuildError
 
-# Program and the Debian package it comes from.
+# Program, or file, and the Debian package it comes from.
 BUILD = {
     "mmdebstrap": "mmdebstrap",
     "mkfs.vfat": "dosfstools",
@@ -21,12 +22,14 @@ BUILD = {
 }
 VERIFY = {"qemu-img": "qemu-utils"}
 BOOT = {"systemd-nspawn": "systemd-container"}
-EMULATE = {"qemu-system-x86_64": "qemu-system-x86", "xorriso": "xorriso"}
+EMULATE = {"qemu-system-x86_64": "qemu-system-x86", "xorriso": "xorriso", "/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf"}
 
 
 def ensure(*groups: dict[str, str]) -> None:
     """Make these programs be there."""
-    packages = sorted({package for group in groups for program, package in group.items() if not shutil.which(program)})
+    packages = sorted(
+        {package for group in groups for program, package in group.items() if not (shutil.which(program) or Path(program).exists())}
+    )
     if not packages:
         return
     command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
