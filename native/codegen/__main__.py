@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from native.codegen import client, coverage, exports, nvml, worker
+from native.codegen import client, coverage, exports, fuzz, nvml, worker
 from native.spec.model import Api
 from native.spec.registry import all_calls
 
@@ -41,6 +41,7 @@ def _sources() -> dict[str, str]:
         "cuda_driver.cpp": worker.driver_source(cuda),
         "calls.h": worker.calls_header(forwarded),
         "handlers.cpp": worker.handlers_source(forwarded),
+        "fuzz_rows.h": fuzz.fuzz_header(forwarded),
         **nvml.sources(rows),
     }
 

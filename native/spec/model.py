@@ -141,6 +141,7 @@ class Arg:
     handle: HandleKind | None = None
     count: str = ""  # arrays: C expression of the number of elements, over the other arguments
     nullable: bool = False
+    extent: str = ""  # device pointers: C++ expression of the bytes behind it that the call touches, over the other arguments
 
 
 def value(name: str, ctype: str) -> Arg:
@@ -148,9 +149,9 @@ def value(name: str, ctype: str) -> Arg:
     return Arg(name, Kind.VALUE, ctype, ctype)
 
 
-def device_pointer(name: str, ctype: str = "CUdeviceptr") -> Arg:
-    """An address on the server's GPU."""
-    return Arg(name, Kind.DEVICE_POINTER, ctype, "CUdeviceptr")
+def device_pointer(name: str, ctype: str = "CUdeviceptr", extent: str = "") -> Arg:
+    """An address on the server's GPU. With `extent` the worker sees that the call stays within the session's memory."""
+    return Arg(name, Kind.DEVICE_POINTER, ctype, "CUdeviceptr", extent=extent)
 
 
 def handle(name: str, kind: HandleKind, nullable: bool = False) -> Arg:

@@ -33,7 +33,7 @@ int listen_on_loopback(uint16_t* port) {
 
 }  // namespace
 
-Loopback::Loopback(bool tls, const worker::HandlerTable& table) {
+Loopback::Loopback(bool tls, const worker::HandlerTable& table, worker::SessionConfig config) {
   uint16_t port = 0;
   listener_ = listen_on_loopback(&port);
   std::memcpy(allocation_.session, kSession, sizeof(kSession));
@@ -41,7 +41,8 @@ Loopback::Loopback(bool tls, const worker::HandlerTable& table) {
   allocation_.tls = tls;
   allocation_.address_count = 1;
   std::snprintf(allocation_.addresses[0], sizeof(allocation_.addresses[0]), "127.0.0.1:%u", port);
-  worker::SessionConfig config{kSession, std::getenv("BITFUSION_FAKE_DRIVER"), "", {}, 0};
+  config.session = kSession;
+  if (config.cuda_library.empty()) config.cuda_library = std::getenv("BITFUSION_FAKE_DRIVER");
   session_ = std::make_unique<worker::Session>(config, table, "");
   acceptor_ = std::thread(&Loopback::accept_loop, this);
   runner_ = std::thread([this] { end_reason_ = session_->run(); });

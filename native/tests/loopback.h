@@ -13,7 +13,8 @@ namespace bitfusion::test {
 
 class Loopback {
  public:
-  Loopback(bool tls, const worker::HandlerTable& table);
+  // `config` needs no session name; without a library it is the made-up driver's.
+  Loopback(bool tls, const worker::HandlerTable& table, worker::SessionConfig config = {});
   ~Loopback();
 
   transport::Link& link() { return *link_; }

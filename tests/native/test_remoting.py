@@ -290,3 +290,31 @@ def test_exported_symbols_are_the_interface_only() -> None:
     names = [line.split()[-1] for line in done.stdout.splitlines()]
     assert [name for name in names if not name.startswith(("cu", "nvml"))] == []
     assert {"cuMemcpyHtoD_v2_ptds", "cuLaunchKernel_ptsz", "cuCtxCreate_v4", "cuGetProcAddress", "nvmlInit_v2"} <= set(names)
+
+
+MANY_KERNELS = """
+import ctypes, sys
+cuda = ctypes.CDLL("libcuda.so.1")
+kernels = int(sys.argv[1])
+names = ["a_name_as_long_as_templates_make_them_" + "x" * 20000 + str(i) for i in range(kernels)]
+ptx = ".version 8.0\\n.target sm_80\\n.address_size 64\\n" + "".join(f".visible .entry {name}() {{ ret; }}\\n" for name in names)
+context, module, count, function = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_uint(), ctypes.c_void_p()
+log = ctypes.create_string_buffer(64)
+def done(status):
+    assert status == 0, status
+done(cuda.cuInit(0))
+done(cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0))
+done(cuda.cuCtxSetCurrent(context))
+done(cuda.cuModuleLoadData(ctypes.byref(module), ptx.encode()))
+done(cuda.cuModuleGetFunctionCount(ctypes.byref(count), module))
+for name in (names[0], names[kernels // 2], names[-1]):
+    done(cuda.cuModuleGetFunction(ctypes.byref(function), module, name.encode()))
+done(cuda.cuCtxSynchronize())
+print(count.value)
+"""
+
+
+def test_a_module_with_a_long_list_of_kernels(remote: Rig, gpu: str) -> None:
+    """Its list of kernels, larger than any answer, arrives in parts."""
+    command = [sys.executable, "-c", MANY_KERNELS, "60"]
+    assert run(command, remote.remoted(remote.admit([gpu]))).stdout.strip() == "60"

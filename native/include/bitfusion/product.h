@@ -34,6 +34,14 @@ static_assert(sizeof(LoadOption) == 16);
 // What ModuleLoad's reply begins with when the call succeeded.
 enum class LoadOutcome : uint32_t { kLoaded = 0, kNeedImage = 1 };
 
+// Kernels of a module as ModuleLoad and ModuleKernels answer them: `count` of them follow.
+struct KernelPage {
+  uint32_t complete;  // 1: all of this part of the driver's list are among them
+  uint32_t next;      // ModuleKernels gives the rest from here on; 0: that was all
+  uint32_t count;
+};
+static_assert(sizeof(KernelPage) == 12);
+
 struct LaunchShape {
   uint32_t grid[3];
   uint32_t block[3];

@@ -19,6 +19,7 @@ ROWS = (
         bytes_out("reply"),
         run=Run.BLOCKING,
     ),
+    product("ModuleKernels", SYNC, handle("library", LIBRARY), value("first", "uint32_t"), bytes_out("reply"), run=Run.BLOCKING),
     product("ModuleUnload", ASYNC, drop("library", LIBRARY), run=Run.BLOCKING),
     product("ModuleGlobal", SYNC, handle("library", LIBRARY), text_in("name"), out("address", "uint64_t"), out("size", "uint64_t")),
     product("FunctionFind", SYNC, handle("library", LIBRARY), text_in("name"), bytes_out("reply"), run=Run.BLOCKING),

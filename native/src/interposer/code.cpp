@@ -43,6 +43,33 @@ void read_log(wire::Reader& in, LoadLog* log) {
   if (log->written) *log->written = static_cast<uint32_t>(size);
 }
 
+// A part of a load's list of kernels; where the next begins, 0 after the last.
+CUresult read_page(wire::Reader& in, Library* library, uint32_t* next) {
+  const auto page = in.get<KernelPage>();
+  library->complete = library->complete && page.complete;
+  for (uint32_t i = 0; i < page.count; ++i) {
+    Kernel* kernel = read_kernel(in, library);
+    if (!kernel) return CUDA_ERROR_DEVICE_UNAVAILABLE;
+    add_kernel(library, kernel);
+  }
+  const bool forward = page.next == 0 || page.next > *next;
+  *next = page.next;
+  return in.ok() && forward ? CUDA_SUCCESS : CUDA_ERROR_DEVICE_UNAVAILABLE;
+}
+
+CUresult read_kernels(const Caller& at, wire::Reader& first, Library* library) {
+  library->complete = true;
+  uint32_t next = 0;
+  CUresult status = read_page(first, library, &next);
+  while (status == CUDA_SUCCESS && next) {
+    transport::Reply reply;
+    status = remote::ModuleKernels(at, library->name, next, reply);
+    wire::Reader in = reply.in();
+    if (status == CUDA_SUCCESS) status = read_page(in, library, &next);
+  }
+  return status;
+}
+
 CUresult request_load(const Caller& at, Library* library, bool with_image, transport::Reply& reply, LoadLog* info, LoadLog* error) {
   LoadRequest request = {};
   SHA256(reinterpret_cast<const uint8_t*>(library->image.data()), library->image.size(), request.hash);
@@ -65,14 +92,7 @@ CUresult load(const Caller& at, Library* library, LoadLog* info, LoadLog* error)
     read_log(in, info);
     read_log(in, error);
     if (status != CUDA_SUCCESS) return status;
-    library->complete = in.get<uint32_t>() != 0;
-    const uint32_t count = in.get<uint32_t>();
-    for (uint32_t i = 0; i < count; ++i) {
-      Kernel* kernel = read_kernel(in, library);
-      if (!kernel) return CUDA_ERROR_DEVICE_UNAVAILABLE;
-      add_kernel(library, kernel);
-    }
-    return in.ok() ? CUDA_SUCCESS : CUDA_ERROR_DEVICE_UNAVAILABLE;
+    return read_kernels(at, in, library);
   }
   return CUDA_ERROR_INVALID_IMAGE;
 }

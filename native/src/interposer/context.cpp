@@ -76,6 +76,12 @@ void end_objects(Context* context) {
   ranges().forget_context(context->name);
 }
 
+// What its kernels have printed comes out before a context ends; how they ended no longer matters.
+void wait_for_output(Caller at, const Context* context) {
+  at.context = context->name;
+  remote::cuCtxSynchronize(at);
+}
+
 // The current context may be the one that a call is about to begin or has just ended.
 Caller without_context(const Caller& at) { return {at.link, 0}; }
 
@@ -110,6 +116,7 @@ CUresult destroy(CUcontext handle) {
   if (!context || context->primary || !context->active) return CUDA_ERROR_INVALID_CONTEXT;
   if (current_context() == context->name) --stack.depth;
   context->active = false;
+  wait_for_output(at, context);
   end_objects(context);
   handles().drop(context->name);
   return remote::ContextDestroy(without_context(at), context->name);
@@ -132,6 +139,7 @@ CUresult release(CUdevice device, bool reset) {
     context->active = false;
     context->references = 0;
   }
+  if (reset) wait_for_output(at, context);
   end_objects(context);
   return remote::ContextRelease(without_context(at), context->name, device, reset);
 }

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "bitfusion/launch_attributes.h"
 #include "calls/api.h"
 #include "calls/remote.h"
 #include "interposer/check.h"
@@ -70,18 +71,6 @@ CUresult launch(CUfunction function, CUstream stream, const PackedConfig& config
   return remote::Launch(at, stream_name, kernel->number, config.shape, config.bytes(), {packed, kernel->parameter_bytes});
 }
 
-// Attributes that are plain values on the wire.
-bool travels(CUlaunchAttributeID id) {
-  switch (id) {
-    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT:
-    case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT:
-    case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE:
-      return false;
-    default:
-      return true;
-  }
-}
-
 }  // namespace
 
 CUresult pack_config(const CUlaunchConfig* config, PackedConfig* out) {
@@ -92,8 +81,8 @@ CUresult pack_config(const CUlaunchConfig* config, PackedConfig* out) {
   if (config->numAttrs && !config->attrs) return CUDA_ERROR_INVALID_VALUE;
   for (unsigned i = 0; i < config->numAttrs; ++i) {
     if (config->attrs[i].id == CU_LAUNCH_ATTRIBUTE_IGNORE) continue;
-    if (!travels(config->attrs[i].id) || out->count == PackedConfig::kMaxAttributes) {
-      log_refusal("a launch attribute with handles", "events and device-updatable nodes in launches are not remoted yet");
+    if (!is_plain_launch_attribute(config->attrs[i].id) || out->count == PackedConfig::kMaxAttributes) {
+      log_refusal("a launch attribute", "events, device-updatable nodes and attributes newer than this product are not remoted");
       return CUDA_ERROR_NOT_SUPPORTED;
     }
     out->attributes[out->count++] = config->attrs[i];

@@ -3,6 +3,7 @@
 
 #include "calls/api.h"
 #include "calls/remote.h"
+#include "interposer/capture.h"
 #include "interposer/check.h"
 
 namespace bitfusion::interposer::api {
@@ -51,6 +52,7 @@ struct HostCall {
   CUstreamCallback callback;
   CUstream stream;
   void* data;
+  bool captured = false;  // runs at every launch of its graph, which may be copied: it stays
 };
 
 void run_host_call(void* argument, uint32_t status) {
@@ -59,7 +61,7 @@ void run_host_call(void* argument, uint32_t status) {
     call->function(call->data);
   else
     call->callback(call->stream, static_cast<CUresult>(status), call->data);
-  delete call;
+  if (!call->captured) delete call;
 }
 
 CUresult enqueue(const HostCall& wanted) {
@@ -70,7 +72,8 @@ CUresult enqueue(const HostCall& wanted) {
   if (!wanted.function && !wanted.callback) return CUDA_ERROR_INVALID_VALUE;
   auto* call = new (std::nothrow) HostCall(wanted);
   if (!call) return CUDA_ERROR_OUT_OF_MEMORY;
-  const uint64_t number = at.link->remember_host_function(run_host_call, call, false);
+  call->captured = capturing(at, name);
+  const uint64_t number = at.link->remember_host_function(run_host_call, call, call->captured);
   return remote::HostFunction(at, name, number, wanted.callback ? 1 : 0);
 }
 

@@ -158,6 +158,8 @@ struct HandlerTable {
   bool (*stream)(void* session, const wire::FrameHeader& header, uint64_t name, CUstream* stream);
   bool (*event)(void* session, uint64_t name, CUevent* event);
   bool (*context)(void* session, uint64_t name, CUcontext* context);
+  // Whether a range is device memory of the session; a copy of any other fails with CUDA_ERROR_INVALID_VALUE. Null: all of it is.
+  bool (*owns)(void* session, uint64_t address, uint64_t size) = nullptr;
   // Of the rows the handlers were generated from; a client of other rows is refused (wire/hello.h).
   std::array<uint8_t, 32> spec_hash = {};
 };

@@ -21,6 +21,7 @@ struct Held {
   bool holds_thread = false;   // its client thread's later frames wait for it, as they would in a blocking call
   bool ready = false;          // in the line of those to be resumed
   bool started = false;        // a helper is at it
+  bool checked = false;        // a copy of the session's own memory
   uint64_t progress = 0;       // bytes of a copy that have been enqueued
   std::shared_ptr<bool> head;  // set when all that was on the stream before has finished; null: nobody has asked yet
   CUresult status = CUDA_SUCCESS;

@@ -1,5 +1,6 @@
 // Linear copies between the client's memory and the device. Small ones are in their frames, large ones pass through staging in chunks.
 #include <algorithm>
+#include <utility>
 
 #include "worker/session.h"
 
@@ -31,7 +32,10 @@ bool Session::start_copy(const wire::FrameHeader& header, std::span<const std::b
   wire::CopyPayload copy = copy_of(header, payload);
   CUresult status = CUDA_SUCCESS;
   Streams::Stream* stream = stream_of(header, copy.stream, &status);
-  if (!stream) return fail_copy(header, copy.size, status), true;
+  if (stream && !(held ? std::exchange(held->checked, true) : copy.bulk != 0) && table_.owns &&
+      !table_.owns(state_, copy.device, copy.size))
+    status = CUDA_ERROR_INVALID_VALUE;
+  if (status != CUDA_SUCCESS) return fail_copy(header, copy.size, status), true;
   if (!streams_.has_room(*stream)) {
     stream->awaited = true;
     return false;

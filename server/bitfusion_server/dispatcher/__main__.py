@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
 import socket
 import sys
@@ -14,6 +13,7 @@ import structlog
 
 from bitfusion_server import log
 from bitfusion_server.dispatcher.admission import Admissions
+from bitfusion_server.dispatcher.cache import keep_small, open_cache
 from bitfusion_server.dispatcher.control import Control
 from bitfusion_server.dispatcher.privileges import parse_uids, renounce, require_root_for
 from bitfusion_server.dispatcher.sessions import BadRequest, Sessions
@@ -43,27 +43,21 @@ def _listen(address: str) -> socket.socket:
     return listener
 
 
-def _open_cache(path: Path) -> int:
-    """Shared by the workers of all sessions: who knows the name of an entry may read it, nobody sees the names or takes away another's."""
-    path.mkdir(parents=True, exist_ok=True)
-    path.chmod(0o1733)
-    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
 async def _serve(arguments: argparse.Namespace) -> None:
     data = arguments.data.resolve()
     control = Control(data / "run" / "dispatcher.sock", arguments.control_group)
-    sessions = Sessions(_open_cache(data / "cache"), arguments.worker_uids, control.notify)
+    sessions = Sessions(open_cache(data / "cache"), arguments.worker_uids, control.notify)
     listener = _listen(arguments.listen)
     await control.start(sessions)
-    accepting = asyncio.create_task(Admissions(sessions).serve(listener))
+    tasks = [asyncio.create_task(Admissions(sessions).serve(listener)), asyncio.create_task(keep_small(data / "cache"))]
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     _log.info("dispatcher listening", address=arguments.listen, control=str(data / "run" / "dispatcher.sock"))
     await stopping.wait()
-    accepting.cancel()
-    await asyncio.gather(accepting, return_exceptions=True)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     await control.stop()
     await sessions.stop("the server is shutting down")
 

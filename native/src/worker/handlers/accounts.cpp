@@ -1,10 +1,20 @@
 #include "worker/handlers/accounts.h"
 
+#include <iterator>
+
 namespace bitfusion::worker {
 
 void Accounts::add(uint64_t address, uint64_t size, uint32_t device, uint64_t context) {
   std::lock_guard lock(mutex_);
   ranges_[address] = {size, device, context};
+}
+
+bool Accounts::contains(uint64_t address, uint64_t size) const {
+  std::lock_guard lock(mutex_);
+  auto after = ranges_.upper_bound(address);
+  if (after == ranges_.begin()) return false;
+  const auto& [start, range] = *std::prev(after);
+  return address - start <= range.size && size <= range.size - (address - start);
 }
 
 bool Accounts::remove(uint64_t address) {

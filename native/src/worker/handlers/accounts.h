@@ -18,8 +18,10 @@ class Accounts {
   bool reserve(uint32_t device, uint64_t size) { return budget_.reserve(device, size); }
   void give_back(uint32_t device, uint64_t size) { budget_.release(device, size); }
 
-  // A range of a context that has been allocated from what was reserved.
+  // A range of a context (State::account_of) that has been allocated from what was reserved.
   void add(uint64_t address, uint64_t size, uint32_t device, uint64_t context);
+  // Whether one range of those holds all of it.
+  bool contains(uint64_t address, uint64_t size) const;
   // Forgets the range that begins there and gives its memory back; false: none does.
   bool remove(uint64_t address);
   // The context has gone, and its ranges with it.
@@ -43,8 +45,8 @@ class Accounts {
   void settle_named(uint64_t name);
 
   Budget& budget_;
-  std::mutex mutex_;
-  std::unordered_map<uint64_t, Holding> ranges_;
+  mutable std::mutex mutex_;
+  std::map<uint64_t, Holding> ranges_;
   std::unordered_map<uint64_t, Holding> named_;
   std::map<uint64_t, uint64_t> maps_;  // name by address
 };

@@ -1,13 +1,17 @@
 // Loading device code, and what may be asked about kernels.
 #include <algorithm>
 
+#include "bitfusion/launch_attributes.h"
 #include "calls/calls.h"
 
 namespace bitfusion::worker::calls {
 namespace {
 
-constexpr uint32_t kMaxLog = 1u << 20;
+// Two logs and a page of kernels fit into one reply.
+constexpr uint32_t kMaxLog = 256u << 10;
+constexpr size_t kMaxPage = 384u << 10;
 constexpr size_t kMaxKernels = 1u << 20;
+static_assert(2 * kMaxLog + kMaxPage + 64 < wire::kMaxReply);
 
 // The options of one load as the driver takes them: two arrays, log buffers included.
 class Options {
@@ -88,7 +92,7 @@ CUresult load_within_partition(Call& call, bool as_library, const void* image, O
   State& state = state_of(call);
   if (!state.executor.budget().limit()) return load_image(state, as_library, image, options, set);
   set->device = state.device_of(call.header);
-  set->context = call.header.context;
+  set->context = state.account_of(call.header);
   const uint64_t before = state.unaccounted(set->device);
   if (CUresult error = load_image(state, as_library, image, options, set)) return error;
   CUmodule module;
@@ -119,22 +123,30 @@ bool read_layout(State& state, Function* function, std::vector<uint32_t>* sizes)
   return true;
 }
 
-CUresult put_function(Call& call, uint64_t set_name, CodeSet* set, CUfunction handle, bool is_kernel, std::string_view name) {
-  State& state = state_of(call);
-  Function function{set_name, handle, is_kernel, 0, {}};
-  std::vector<uint32_t> sizes;
-  if (!read_layout(state, &function, &sizes)) return CUDA_ERROR_NOT_SUPPORTED;
-  const std::vector<uint32_t> offsets = function.offsets;
-  const uint32_t number = state.add_function(std::move(function));
+// A kernel before it has a number.
+struct Described {
+  Function function;
+  std::vector<uint32_t> sizes;  // of its parameters
+  std::string_view name;
+
+  size_t bytes() const { return 3 * sizeof(uint32_t) + sizes.size() * 2 * sizeof(uint32_t) + name.size(); }
+};
+
+bool describe(State& state, uint64_t set_name, CUfunction handle, bool is_kernel, std::string_view name, Described* out) {
+  *out = {{set_name, handle, is_kernel, 0, {}}, {}, name};
+  return read_layout(state, &out->function, &out->sizes);
+}
+
+void put_function(State& state, CodeSet* set, const Described& kernel, ReplyBuffer* reply) {
+  const uint32_t number = state.add_function(kernel.function);
   set->functions.push_back(number);
-  call.reply.put(number);
-  call.reply.put(static_cast<uint32_t>(sizes.size()));
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    call.reply.put(offsets[i]);
-    call.reply.put(sizes[i]);
+  reply->put(number);
+  reply->put(static_cast<uint32_t>(kernel.sizes.size()));
+  for (size_t i = 0; i < kernel.sizes.size(); ++i) {
+    reply->put(kernel.function.offsets[i]);
+    reply->put(kernel.sizes[i]);
   }
-  call.reply.text(name);
-  return CUDA_SUCCESS;
+  reply->text(kernel.name);
 }
 
 // All kernels of a set, where the driver lists them.
@@ -159,22 +171,27 @@ const char* name_of(State& state, CUfunction handle, bool is_kernel) {
   return status == CUDA_SUCCESS ? name : nullptr;
 }
 
-void put_kernels(Call& call, uint64_t set_name, CodeSet* set) {
+// The kernels from place `first` in the driver's list on, as many as fit. Those that cannot be listed are found by their names.
+void put_kernels(Call& call, uint64_t set_name, CodeSet* set, uint32_t first) {
   State& state = state_of(call);
   std::vector<CUfunction> kernels;
   const bool is_kernel = set->library != nullptr;
-  bool complete = list_kernels(state, *set, &kernels);
-  std::vector<std::pair<CUfunction, std::string>> named;
-  for (CUfunction kernel : kernels) {
-    const char* name = name_of(state, kernel, is_kernel);
-    if (name)
-      named.emplace_back(kernel, name);
-    else
-      complete = false;
+  KernelPage page = {list_kernels(state, *set, &kernels), 0, 0};
+  ReplyBuffer bytes;
+  for (size_t i = first; i < kernels.size() && !page.next; ++i) {
+    const char* name = name_of(state, kernels[i], is_kernel);
+    Described kernel;
+    if (!name || !describe(state, set_name, kernels[i], is_kernel, name, &kernel) || kernel.bytes() > kMaxPage) {
+      page.complete = 0;
+    } else if (bytes.data().size() + kernel.bytes() > kMaxPage) {
+      page.next = static_cast<uint32_t>(i);
+    } else {
+      put_function(state, set, kernel, &bytes);
+      ++page.count;
+    }
   }
-  call.reply.put<uint32_t>(complete);
-  call.reply.put(static_cast<uint32_t>(named.size()));
-  for (const auto& [kernel, name] : named) put_function(call, set_name, set, kernel, is_kernel, name);
+  call.reply.put(page);
+  call.reply.bytes(bytes.data().data(), bytes.data().size());
 }
 
 void put_outcome(Call& call, LoadOutcome outcome, const Options& options) {
@@ -213,8 +230,15 @@ CUresult ModuleLoad(Call& call, uint64_t name, LoadRequest request, wire::Bytes 
   const CUresult status = load_within_partition(call, request.as_library, cached.data(), options, &set);
   put_outcome(call, LoadOutcome::kLoaded, options);
   if (status != CUDA_SUCCESS) return status;
-  put_kernels(call, name, &set);
+  put_kernels(call, name, &set, 0);
   state.add_code_set(name, std::move(set));
+  return CUDA_SUCCESS;
+}
+
+CUresult ModuleKernels(Call& call, uint64_t name, uint32_t first) {
+  CodeSet* set = state_of(call).code_set(name);
+  if (!set) return CUDA_ERROR_INVALID_HANDLE;
+  put_kernels(call, name, set, first);
   return CUDA_SUCCESS;
 }
 
@@ -248,7 +272,11 @@ CUresult FunctionFind(Call& call, uint64_t name, const std::string& function) {
   const bool is_kernel = set->library != nullptr;
   const CUresult status = is_kernel ? state.cuda.cuLibraryGetKernel(reinterpret_cast<CUkernel*>(&handle), set->library, function.c_str())
                                     : state.cuda.cuModuleGetFunction(&handle, set->module, function.c_str());
-  return status == CUDA_SUCCESS ? put_function(call, name, set, handle, is_kernel, function) : status;
+  Described kernel;
+  if (status != CUDA_SUCCESS) return status;
+  if (!describe(state, name, handle, is_kernel, function, &kernel)) return CUDA_ERROR_NOT_SUPPORTED;
+  put_function(state, set, kernel, &call.reply);
+  return CUDA_SUCCESS;
 }
 
 CUresult FunctionAttributes(Call& call, uint32_t number, int device, FunctionTable* table) {
@@ -311,12 +339,9 @@ namespace {
 std::vector<CUlaunchAttribute> read_attributes(wire::Bytes bytes) {
   std::vector<CUlaunchAttribute> attributes(bytes.size() / sizeof(CUlaunchAttribute));
   if (!attributes.empty()) std::memcpy(attributes.data(), bytes.data(), attributes.size() * sizeof(CUlaunchAttribute));
-  // Those that hold handles would be read as pointers by the driver; the client never sends them.
   for (const CUlaunchAttribute& attribute : attributes) {
-    if (attribute.id == CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT || attribute.id == CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT ||
-        attribute.id == CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE) {
-      throw BadFrame{"a launch attribute that holds a handle"};
-    }
+    if (!is_plain_launch_attribute(attribute.id))
+      throw BadFrame{"launch attribute " + std::to_string(attribute.id) + ", which may not travel"};
   }
   return attributes;
 }

@@ -25,6 +25,14 @@ class Optional {
   std::optional<T> value_;
 };
 
+// Bytes that a pitched range covers; more than there can be where the product is out of range.
+inline uint64_t covered(uint64_t pitch, uint64_t row, uint64_t rows) {
+  if (!row || !rows) return 0;
+  uint64_t before;
+  return __builtin_mul_overflow(pitch, rows - 1, &before) || __builtin_add_overflow(before, row, &before) ? ~uint64_t{0} : before;
+}
+inline uint64_t covered(uint64_t count, uint64_t size) { return covered(size, size, count); }
+
 template <typename T>
 std::vector<T> read_array(wire::Reader& args) {
   const size_t count = args.get<uint32_t>();
@@ -38,7 +46,7 @@ std::vector<T> read_array(wire::Reader& args) {
 template <typename T>
 std::vector<T> room_for(wire::Reader& args) {
   const size_t count = args.get<uint32_t>();
-  if (count > wire::kMaxFrame / sizeof(T)) throw BadFrame{"more results asked for than a reply holds"};
+  if (count > wire::kMaxReply / sizeof(T)) throw BadFrame{"more results asked for than a reply holds"};
   return std::vector<T>(count);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace bitfusion::worker {
@@ -61,10 +62,12 @@ void ImageCache::store(std::span<const std::byte> image) const {
   if (folder_.empty()) return;
   uint8_t hash[32];
   hash_of(image, hash);
-  const std::string path = path_of(hash), part = path + "." + std::to_string(getpid());
-  const Descriptor file(open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));  // workers of other users read it too
+  const std::string path = path_of(hash);
+  std::string part = path + ".part.XXXXXX";  // the dispatcher removes what is left of workers that were killed
+  const Descriptor file(mkostemp(part.data(), O_CLOEXEC));
   if (file.get() < 0) return;
-  if (!write_all(file.get(), image) || rename(part.c_str(), path.c_str()) != 0) unlink(part.c_str());
+  const bool written = write_all(file.get(), image) && fchmod(file.get(), 0644) == 0;  // workers of other users read it too
+  if (!written || rename(part.c_str(), path.c_str()) != 0) unlink(part.c_str());
 }
 
 void ImageCache::hash_of(std::span<const std::byte> image, uint8_t hash[32]) {

@@ -1,4 +1,5 @@
-// Device code by the hash of its bytes, on disk, shared by the workers of one server: a program's second start sends none of it.
+// Device code by the hash of its bytes, on disk, shared by the workers of one server: a program's second start sends none of it. The
+// dispatcher bounds it (server/bitfusion_server/dispatcher/cache.py).
 #pragma once
 
 #include <cstddef>

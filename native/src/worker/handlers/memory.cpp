@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "calls/calls.h"
+#include "worker/handlers/decode.h"
 
 namespace bitfusion::worker::calls {
 namespace {
@@ -13,7 +14,7 @@ CUresult allocate(Call& call, uint32_t device, size_t size, CUdeviceptr* address
   if (!state.reserve(device, size)) return CUDA_ERROR_OUT_OF_MEMORY;
   const CUresult status = make();
   if (status == CUDA_SUCCESS)
-    state.accounts.add(*address, size, device, call.header.context);
+    state.accounts.add(*address, size, device, state.account_of(call.header));
   else
     state.accounts.give_back(device, size);
   return status;
@@ -124,10 +125,10 @@ CUresult cuMemRelease(Call& call, uint64_t name) {
   State& state = state_of(call);
   CUmemGenericAllocationHandle memory;
   if (!state.objects.find(name, Handle::kMemory, &memory)) return CUDA_ERROR_INVALID_VALUE;
+  if (CUresult error = state.cuda.cuMemRelease(memory)) return error;
   state.objects.remove(name, Handle::kMemory);
-  const CUresult status = state.cuda.cuMemRelease(memory);
   state.accounts.release_named(name);
-  return status;
+  return CUDA_SUCCESS;
 }
 
 CUresult cuMemMap(Call& call, CUdeviceptr address, size_t size, size_t offset, uint64_t name, unsigned long long flags) {
@@ -147,6 +148,14 @@ CUresult cuMemUnmap(Call& call, CUdeviceptr address, size_t size) {
 }
 
 CUresult Copy3D(Call& call, CUstream stream, CopyBox box) {
+  State& state = state_of(call);
+  const auto covers = [&](uint64_t pitch, uint64_t height) {
+    return box.depth ? covered(covered(height, pitch), covered(pitch, box.width, box.height), box.depth) : 0;
+  };
+  if (!state.owns(box.source, covers(box.source_pitch, box.source_height)) ||
+      !state.owns(box.destination, covers(box.destination_pitch, box.destination_height))) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
   CUDA_MEMCPY3D copy = {};
   copy.srcMemoryType = CU_MEMORYTYPE_DEVICE;
   copy.srcDevice = box.source;
@@ -159,7 +168,7 @@ CUresult Copy3D(Call& call, CUstream stream, CopyBox box) {
   copy.WidthInBytes = box.width;
   copy.Height = box.height;
   copy.Depth = box.depth;
-  return state_of(call).cuda.cuMemcpy3DAsync_v2(&copy, stream);
+  return state.cuda.cuMemcpy3DAsync_v2(&copy, stream);
 }
 
 CUresult PoolDefault(Call& call, uint64_t name, int device) {

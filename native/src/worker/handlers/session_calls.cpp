@@ -55,21 +55,28 @@ CUresult ContextRetain(Call& call, uint64_t name, int device) {
   CUcontext context = nullptr;
   if (CUresult error = state.cuda.cuDevicePrimaryCtxRetain(&context, device)) return error;
   state.objects.add(name, Handle::kContext, context);
-  state.note_context(name, device);
+  state.note_context(name, {context, device, true});
   return CUDA_SUCCESS;
 }
 
+// What the context holds is given back when the driver says that it has gone: others of the client's names may keep it.
 CUresult ContextRelease(Call& call, uint64_t name, int device, int reset) {
   State& state = state_of(call);
-  state.objects.remove(name, Handle::kContext);
-  state.forget_context(name);
+  State::Context context;
+  if (!state.find_context(name, &context) || !context.primary || context.device != device) return CUDA_ERROR_INVALID_CONTEXT;
   state.executor.context_changed();
   if (reset) {
     if (CUresult error = state.cuda.cuDevicePrimaryCtxReset_v2(device)) return error;
   }
   const CUresult status = state.cuda.cuDevicePrimaryCtxRelease_v2(device);
+  const bool ended = reset && status == CUDA_ERROR_INVALID_CONTEXT;  // a driver may end the references with the reset
+  if (status != CUDA_SUCCESS && !ended) return status;
+  state.forget_context(name);
+  unsigned flags;
+  int active = 1;
+  if (state.cuda.cuDevicePrimaryCtxGetState(device, &flags, &active) == CUDA_SUCCESS && !active) state.settle_context(context.handle);
   state.pools.settle();
-  return reset && status == CUDA_ERROR_INVALID_CONTEXT ? CUDA_SUCCESS : status;  // a driver may end the references with the reset
+  return CUDA_SUCCESS;
 }
 
 CUresult ContextCreate(Call& call, uint64_t name, unsigned flags, int device) {
@@ -79,24 +86,24 @@ CUresult ContextCreate(Call& call, uint64_t name, unsigned flags, int device) {
   state.cuda.cuCtxPopCurrent_v2(nullptr);  // the executor chooses what is current
   state.executor.context_changed();
   state.objects.add(name, Handle::kContext, context);
-  state.note_context(name, device);
+  state.note_context(name, {context, device, false});
   return CUDA_SUCCESS;
 }
 
 CUresult ContextDestroy(Call& call, uint64_t name) {
   State& state = state_of(call);
-  CUcontext context;
-  if (!state.objects.find(name, Handle::kContext, &context)) return CUDA_ERROR_INVALID_CONTEXT;
-  state.objects.remove(name, Handle::kContext);
-  state.forget_context(name);
-  const CUresult status = state.cuda.cuCtxDestroy_v2(context);
+  State::Context context;
+  if (!state.find_context(name, &context) || context.primary) return CUDA_ERROR_INVALID_CONTEXT;
   state.executor.context_changed();
-  return status;
+  if (CUresult error = state.cuda.cuCtxDestroy_v2(context.handle)) return error;
+  state.forget_context(name);
+  state.settle_context(context.handle);
+  return CUDA_SUCCESS;
 }
 
 CUresult cuCtxSetLimit(Call& call, CUlimit limit, size_t value) {
   State& state = state_of(call);
-  return state.limits.set(call.header.context, state.device_of(call.header), limit, value);
+  return state.limits.set(state.account_of(call.header), state.device_of(call.header), limit, value);
 }
 
 CUresult NvmlAsk(Call& call, wire::Bytes questions) {

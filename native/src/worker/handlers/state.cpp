@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 
@@ -123,9 +124,33 @@ void State::remove_code_set(uint64_t name) {
 }
 
 uint32_t State::device_of(const wire::FrameHeader& header) const {
-  std::shared_lock lock(mutex_);
-  auto at = context_devices_.find(header.context);
-  return at == context_devices_.end() ? 0 : static_cast<uint32_t>(at->second);
+  Context context;
+  return find_context(header.context, &context) ? static_cast<uint32_t>(context.device) : 0;
+}
+
+uint64_t State::account_of(const wire::FrameHeader& header) const {
+  Context context;
+  return find_context(header.context, &context) ? reinterpret_cast<uint64_t>(context.handle) : 0;
+}
+
+bool State::owns(uint64_t address, uint64_t size) const {
+  if (accounts.contains(address, size)) return true;
+  // Pools, variables, mappings: the driver knows them. A range may go on in the next mapping.
+  while (size > 0) {
+    unsigned type = 0;
+    CUdeviceptr start = 0;
+    size_t extent = 0;
+    CUpointer_attribute asked[] = {CU_POINTER_ATTRIBUTE_MEMORY_TYPE, CU_POINTER_ATTRIBUTE_RANGE_START_ADDR,
+                                   CU_POINTER_ATTRIBUTE_RANGE_SIZE};
+    void* answers[] = {&type, &start, &extent};
+    if (!cuda.cuPointerGetAttributes || cuda.cuPointerGetAttributes(std::size(asked), asked, answers, address) != CUDA_SUCCESS)
+      return false;
+    if (type != CU_MEMORYTYPE_DEVICE || address < start || address - start >= extent) return false;
+    const uint64_t here = std::min<uint64_t>(size, extent - (address - start));
+    address += here;
+    size -= here;
+  }
+  return true;
 }
 
 uint64_t State::unaccounted(uint32_t device) {
@@ -134,20 +159,34 @@ uint64_t State::unaccounted(uint32_t device) {
   return all - std::min(all, known);
 }
 
-void State::note_context(uint64_t name, int device) {
+void State::note_context(uint64_t name, Context context) {
   std::lock_guard lock(mutex_);
-  context_devices_[name] = device;
+  contexts_[name] = context;
+}
+
+bool State::find_context(uint64_t name, Context* context) const {
+  std::shared_lock lock(mutex_);
+  auto at = contexts_.find(name);
+  if (at == contexts_.end()) return false;
+  *context = at->second;
+  return true;
 }
 
 void State::forget_context(uint64_t name) {
+  objects.remove(name, Handle::kContext);
   std::lock_guard lock(mutex_);
-  context_devices_.erase(name);
-  accounts.forget(name);
-  limits.forget(name);
-  for (auto& [set_name, set] : code_sets_) {
-    if (set.context == name) accounts.give_back(set.device, std::exchange(set.bytes, 0));
-  }
+  contexts_.erase(name);
   std::erase_if(per_thread_, [name](const auto& entry) { return ((entry.first ^ name) & 0xFFFFFFF) == 0; });
+}
+
+void State::settle_context(CUcontext handle) {
+  const auto account = reinterpret_cast<uint64_t>(handle);
+  std::lock_guard lock(mutex_);
+  accounts.forget(account);
+  limits.forget(account);
+  for (auto& [set_name, set] : code_sets_) {
+    if (set.context == account) accounts.give_back(set.device, std::exchange(set.bytes, 0));
+  }
 }
 
 }  // namespace bitfusion::worker

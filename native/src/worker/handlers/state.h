@@ -34,7 +34,7 @@ struct CodeSet {
   CUmodule module = nullptr;
   CUlibrary library = nullptr;
   uint32_t device = 0;
-  uint64_t context = 0;  // name of the one it was loaded in
+  uint64_t context = 0;  // account of the one it was loaded in
   uint64_t bytes = 0;    // what its variables and code cost the partition
   std::vector<uint32_t> functions;
 };
@@ -57,6 +57,10 @@ class State {
   uint64_t unaccounted(uint32_t device);
   // The client's ordinal of the frame's context.
   uint32_t device_of(const wire::FrameHeader& header) const;
+  // What allocations in the frame's context are booked under: the driver's context, whatever the client calls it.
+  uint64_t account_of(const wire::FrameHeader& header) const;
+  // Whether all of it is device memory. The process has none but the session's.
+  bool owns(uint64_t address, uint64_t size) const;
 
   Executor& executor;
   const SessionConfig config;
@@ -68,9 +72,17 @@ class State {
   ImageCache images;
   nvml::Server nvml;
 
-  // Devices of contexts, by the context's name.
-  void note_context(uint64_t name, int device);
+  struct Context {
+    CUcontext handle;
+    int device;
+    bool primary;
+  };
+  // Contexts by the client's names, of which one may have several.
+  void note_context(uint64_t name, Context context);
+  bool find_context(uint64_t name, Context* context) const;
   void forget_context(uint64_t name);
+  // The driver has ended the context, and all memory in it.
+  void settle_context(CUcontext handle);
 
  private:
   void start_driver();
@@ -80,7 +92,7 @@ class State {
   mutable std::shared_mutex mutex_;
   std::vector<std::unique_ptr<Function>> functions_;  // by number, from 1
   std::unordered_map<uint64_t, CodeSet> code_sets_;
-  std::unordered_map<uint64_t, int> context_devices_;
+  std::unordered_map<uint64_t, Context> contexts_;
   std::unordered_map<uint64_t, CUstream> per_thread_;
 };
 

@@ -17,10 +17,13 @@ bool find_context(void* state, uint64_t name, CUcontext* context) {
   return static_cast<State*>(state)->objects.find(name, Handle::kContext, context);
 }
 
+bool owns(void* state, uint64_t address, uint64_t size) { return static_cast<State*>(state)->owns(address, size); }
+
 }  // namespace
 
 const HandlerTable& cuda_handlers() {
-  static const HandlerTable table = {generated_rows(), create, destroy, find_stream, find_event, find_context, std::to_array(kSpecHash)};
+  static const HandlerTable table = {generated_rows(), create,       destroy, find_stream,
+                                     find_event,       find_context, owns,    std::to_array(kSpecHash)};
   return table;
 }
 
