@@ -23,16 +23,18 @@ def build(*targets: str) -> None:
 
 def write_command() -> None:
     """The command line of this checkout, started as the packages start it: isolated, and without looking through site-packages."""
-    CLI.parent.mkdir(parents=True, exist_ok=True)
     folders = [str(ROOT / "client_pkg"), str(ROOT / "core"), str(site_packages())]
-    code = f"import sys; sys.path += {folders!r}; from bitfusion_client.__main__ import leave, start; leave(start())"
+    start = f"import sys; sys.path += {folders!r}; from bitfusion_client.__main__ import leave, start; leave(start())"
+    deliver = f"import sys; sys.path += {folders!r}; from bitfusion_client.delivered import main; sys.exit(main('nvidia-smi'))"
+    python = f"exec {shlex.quote(str(PYTHON))} -I -S -c"
     libraries = shlex.quote(str(LIB / "client"))
-    command = f'exec {shlex.quote(str(PYTHON))} -I -S -c {shlex.quote(code)} "$@"'
-    _write_script(CLI, f"export BITFUSION_LIB_DIR=${{BITFUSION_LIB_DIR:-{libraries}}}\n{command}")
+    _write_script(CLI, f'export BITFUSION_LIB_DIR=${{BITFUSION_LIB_DIR:-{libraries}}}\n{python} {shlex.quote(start)} "$@"')
+    _write_script(LIB / "bin" / "nvidia-smi", f'{python} {shlex.quote(deliver)} "$@"')
     _write_script(CLI.with_name("bitfusion-server"), f'exec {shlex.quote(str(PYTHON))} -I -m bitfusion_server.command "$@"')
 
 
 def _write_script(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
 

@@ -83,6 +83,7 @@ def _stage(moment: datetime, release: int) -> None:
         _copy(script, WORK / script.name)
     _copy(ROOT / "LICENSE", WORK / "LICENSE")
     _copy(SOURCE / "bitfusion", STAGE / "usr" / "bin" / "bitfusion", 0o755)
+    _copy(SOURCE / "nvidia-smi", PRODUCT / "bin" / "nvidia-smi", 0o755)
     _stage_modules()
     _stage_library()
     _stage_texts(moment)

@@ -117,6 +117,8 @@ class DemoServer:
             MARK: str(self._directory),
         }
         environment["BITFUSION_SERVER_ADDRESS"] = self._host
+        # Where the demo puts the distribution's; clients of a server that has none are told so.
+        environment.setdefault("BITFUSION_GPU_NVIDIA_SMI", str(BUILD / "nvidia-smi" / "nvidia-smi"))
         environment["BITFUSION_WORKER_LIBRARY"] = str(LIB / "server" / "libbitfusion_worker.so")
         client_token = self._issue_client_token(environment)
         self._process = self._start_manager(environment)

@@ -51,7 +51,7 @@ def split_words(words: Sequence[str]) -> tuple[str, ...]:
 
 def find_program(name: str) -> str:
     """Path of the program, as the shell would find it."""
-    folders = [""] if "/" in name else os.environ.get("PATH", os.defpath).split(":")
+    folders = [""] if "/" in name else search_path().split(":")
     candidates = [os.path.join(folder or ".", name) if "/" not in name else name for folder in folders]
     present = [path for path in candidates if os.path.exists(path)]
     for path in present:
@@ -60,6 +60,19 @@ def find_program(name: str) -> str:
     if not present:
         raise CommandNotFound(f"'{name}': no such program")
     raise CannotExecute(f"'{present[0]}': {'it is a directory' if os.path.isdir(present[0]) else 'permission denied'}")
+
+
+def tool_directory() -> str | None:
+    """Folder of the programs that stand for the server's own, such as nvidia-smi; beside that of the libraries."""
+    folder = os.path.join(os.path.dirname(str(_library_candidates()[0])), "bin")
+    return folder if os.path.isdir(folder) else None
+
+
+def search_path() -> str:
+    """PATH of the application: the user's, and at its end what servers deliver."""
+    path = os.environ.get("PATH", os.defpath)
+    tools = tool_directory()
+    return path if tools is None or tools in path.split(":") else f"{path}:{tools}"
 
 
 def library_directory() -> Path:
@@ -96,6 +109,8 @@ def environment(libraries: Path, allocation: Path, launch: str | None = None) ->
     variables = dict(os.environ)
     variables["LD_LIBRARY_PATH"] = f"{libraries}:{inherited}" if inherited else str(libraries)
     variables["BITFUSION_ALLOCATION"] = str(allocation)
+    if tool_directory() is not None:
+        variables["PATH"] = search_path()
     if launch is not None:
         variables[LAUNCH_VARIABLE] = nested(launch)
     return variables

@@ -21,6 +21,7 @@ from bitfusion_core.errors import BitfusionError, ManagerUnreachable, UntrustedS
 
 DEFAULT_TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 16 << 20
+MAX_FILE_BYTES = 64 << 20
 _REPEATABLE = ("GET", "DELETE")
 # The peer is given up when nothing it owes us has arrived for this long, also while we only listen.
 _TCP_SILENCE_S = 60
@@ -66,6 +67,15 @@ class Manager:
         self._tls_session, self._socket = sock.session, None
         return LineStream(sock, answer)
 
+    def download(self, path: str) -> bytes:
+        """Fetch a file; an error answer is raised."""
+        sock, answer = self._send("GET", path, None)
+        data = self._read(sock, "GET", path, answer, MAX_FILE_BYTES)
+        if answer.status != 200:
+            self._decode("GET", path, answer, data)
+            raise ManagerUnreachable(f"{self.server} answered {answer.status} to {path}")
+        return data
+
     def close(self) -> None:
         """Close the connection, if there is one."""
         if self._socket is not None:
@@ -101,9 +111,9 @@ class Manager:
             headers["Content-Length"] = str(len(payload))
         return self._socket, http11.exchange(self._socket, http11.request_head(method, path, headers) + payload)
 
-    def _read(self, sock: ssl.SSLSocket, method: str, path: str, answer: Answer) -> bytes:
+    def _read(self, sock: ssl.SSLSocket, method: str, path: str, answer: Answer, limit: int = MAX_ANSWER_BYTES) -> bytes:
         try:
-            data = http11.read_body(sock, answer, MAX_ANSWER_BYTES)
+            data = http11.read_body(sock, answer, limit)
         except (OSError, ProtocolError) as error:
             self.close()
             raise self._failure(method, path, error) from error

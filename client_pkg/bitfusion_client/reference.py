@@ -48,7 +48,12 @@ servers:
 The application stays in the process group, session and terminal of `bitfusion run`. Keys such as ctrl-C and ctrl-Z act on it directly; signals
 that are sent to `bitfusion run` are passed on; when the application is stopped by its terminal, so is `bitfusion run`. When `bitfusion run`
 is killed, the application and everything it has started (found by `BITFUSION_LAUNCH` in the environment) are killed, and the allocation file is
-removed. `LD_LIBRARY_PATH` gets the library directory in front; nothing else of the environment changes except the variables above.
+removed. `LD_LIBRARY_PATH` gets the library directory in front, `PATH` the folder of the delivered programs at its end; nothing else of the
+environment changes except the variables above.
+
+`nvidia-smi` need not be on the client: at the end of `PATH` stands a small program of that name, which fetches the server's own, keeps it by its
+hash below `cache_store.client_root` (`~/cache`) and executes it.
+
 The log line "launching telemetry process" is kept for programs that wait for it; nothing is reported to anybody but the server.
 
 A control connection is held for as long as the application runs. If the manager restarts, it is made anew; if the server takes the GPUs away,

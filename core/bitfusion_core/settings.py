@@ -92,6 +92,7 @@ TABLE: tuple[Setting, ...] = (
     Setting("lease.reconnect_s", float, 60.0, Scope.SERVER, "time clients have to come back after a restart of the manager", 1, 3600),
     Setting("lease.idle_timeout_min", int, 0, Scope.CLIENT, "minutes without GPU work after which a session ends; 0: never", 0, 525600),
     Setting("gpu.devices", str, "", Scope.PROCESS, "indexes of the GPUs to lease, such as 0,2; empty: all"),
+    Setting("gpu.nvidia_smi", str, "", Scope.PROCESS, "nvidia-smi that clients are given; empty: the one on PATH"),
     Setting("client.gpu_quota", float, 64.0, Scope.CLIENT, "GPUs a client may have at once, partitions counted by their share", 0, 1000000),
     Setting("client.lifetime_days", int, 365, Scope.GLOBAL, "days a new client may use the servers before it has to be extended", 1, 36500),
     Setting("token.lifetime_days", int, 365, Scope.GLOBAL, "days a new client token is valid", 1, 36500),

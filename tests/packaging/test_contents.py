@@ -56,7 +56,7 @@ def test_limits_as_in_the_guide(built: Built) -> None:
 def test_places(files: dict[str, tarfile.TarInfo]) -> None:
     """Nothing but the command, its private folder, its own configuration, documentation and completion."""
     allowed = re.compile(
-        r"/(usr/bin/bitfusion|usr/lib/bitfusion/(lib|python)/.+|etc/bitfusion/?|etc/security/limits\.d/bitfusion-limits\.conf"
+        r"/(usr/bin/bitfusion|usr/lib/bitfusion/(bin|lib|python)/.+|etc/bitfusion/?|etc/security/limits\.d/bitfusion-limits\.conf"
         r"|usr/share/(man/man1|doc/bitfusion-client|lintian/overrides|bash-completion/completions|zsh/vendor-completions"
         r"|fish/vendor_completions\.d)/[^/]+)"
     )

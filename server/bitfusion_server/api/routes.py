@@ -30,6 +30,7 @@ from bitfusion_server.api import (
     settings,
     tasks,
     tokens,
+    tools,
     users,
 )
 from bitfusion_server.api.context import SERVICES, Services
@@ -59,6 +60,8 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/v1/leases/{id}", leases.delete, LEASE, "End a lease", status=204),
 
     Route("POST", "/v1/measurements", measurements.create, LEASE, "Measure the network", measurements.Ticket, idempotent=False),
+    Route("GET", "/v1/tools/{id}", tools.show, LEASE, "A program for clients", tools.ToolShown),
+    Route("GET", "/v1/tools/{id}/content", tools.content, LEASE, "Fetch a program for clients", bytes, media=tools.PROGRAM),
 
     Route("GET", "/v1/sessions", sessions.index, VIEW, "Running sessions", sessions.SessionList),
     Route("GET", "/v1/sessions/{id}", sessions.show, VIEW, "One running session", sessions.SessionShown),
