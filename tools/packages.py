@@ -74,9 +74,6 @@ def _commit_time() -> datetime:
 
 def _stage(moment: datetime, release: int) -> None:
     shutil.rmtree(WORK, ignore_errors=True)
-    version = importlib.import_module("bitfusion_core").__version__
-    values = {"VERSION": version, "RELEASE": f'"{release}"', "MTIME": f"{moment:%Y-%m-%dT%H:%M:%SZ}"}
-    _write(WORK / "nfpm.yaml", Template((SOURCE / "nfpm.yaml").read_text()).substitute(values).encode())
     for name in ("bitfusion-limits.conf", "changelog.yaml", "copyright", "lintian-overrides"):
         _copy(SOURCE / name, WORK / name)
     for script in SOURCE.glob("*.sh"):
@@ -87,6 +84,7 @@ def _stage(moment: datetime, release: int) -> None:
     _stage_modules()
     _stage_library()
     _stage_texts(moment)
+    _write_settings(moment, release)
     for path in sorted(WORK.rglob("*"), reverse=True):
         os.utime(path, (moment.timestamp(), moment.timestamp()))
 
@@ -113,10 +111,22 @@ def _stage_texts(moment: datetime) -> None:
     completion = importlib.import_module("bitfusion_client.completion")
     share = STAGE / "usr" / "share"
     for name, text in manual.pages(f"{moment:%Y-%m-%d}").items():
-        _write(share / "man" / "man1" / f"{name}.gz", gzip.compress(text.encode(), 9, mtime=0))
+        _write(WORK / "man" / f"{name}.gz", gzip.compress(text.encode(), 9, mtime=0))
     places = {"bitfusion": share / "bash-completion" / "completions", "bitfusion.fish": share / "fish" / "vendor_completions.d"}
     for name, text in completion.scripts().items():
         _write(places.get(name, WORK / "completion") / name, text.encode())
+
+
+def _write_settings(moment: datetime, release: int) -> None:
+    """What nfpm reads. It marks files of an .rpm as documentation only one by one."""
+    row = "{{src: man/{0}, dst: /usr/share/man/man1/{0}, type: doc, packager: rpm}}"
+    values = {
+        "VERSION": importlib.import_module("bitfusion_core").__version__,
+        "RELEASE": f'"{release}"',
+        "MTIME": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        "MANUALS_OF_RPM": "\n  ".join(f"- {row.format(path.name)}" for path in sorted((WORK / "man").iterdir())),
+    }
+    _write(WORK / "nfpm.yaml", Template((SOURCE / "nfpm.yaml").read_text()).substitute(values).encode())
 
 
 def _pack(kind: str, output: Path, moment: datetime) -> None:
