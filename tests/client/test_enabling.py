@@ -176,6 +176,6 @@ def test_token_is_never_shown(cli: Cli) -> None:
 
 def test_slip_of_the_pen(cli: Cli) -> None:
     """A near miss is not handed to the server package."""
-    result = cli.run("token", "instal", "x")
+    result = cli.run("token", "innstall", "x")
 
     assert (result.returncode, "Did you mean 'install'?" in result.stderr) == (2, True)

@@ -78,8 +78,8 @@ class Root:
 
     def give(self, file: Path) -> str:
         """Put a file into the root; its path there."""
-        shutil.copyfile(file, self.path / "root" / file.name)
-        return f"/root/{file.name}"
+        shutil.copyfile(file, self.path / "opt" / file.name)
+        return f"/opt/{file.name}"
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def enable(root: Root, demo: Demo) -> None:
     folder.mkdir(exist_ok=True)
     for name in ("client.yaml", "servers.conf", "tls/ca.crt"):
         shutil.copyfile(home / name, folder / Path(name).name)
-    root.run("bitfusion", "token", "install", "--system", "/root/token")
+    root.run("bitfusion", "token", "install", "--system", "/opt/token")
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -60,7 +60,7 @@ def test_life_of_a_client(make_root: Callable[[str], Root], suite: str, built: B
     left = subprocess.run(
         ["find", str(root.path), "-xdev", "-iname", "*bitfusion*"], check=True, capture_output=True, text=True
     ).stdout.split()
-    assert [path for path in left if not path.startswith((f"{root.path}/root", f"{root.path}/tmp"))] == []
+    assert [path for path in left if not path.startswith((f"{root.path}/root", f"{root.path}/opt", f"{root.path}/tmp"))] == []
     root.run("getent", "group", "bitfusion")
 
 
@@ -79,10 +79,10 @@ def _upgrade(root: Root, package: Built) -> None:
     """The administrator's changes stay, and an application that runs meanwhile ends as if nothing had been."""
     limits = root.path / "etc/security/limits.d/bitfusion-limits.conf"
     limits.write_text("@bitfusion soft nofile 5000\n")
-    fifo = root.path / "root" / "go"
+    fifo = root.path / "opt" / "go"
     subprocess.run(["mkfifo", str(fifo)], check=True)
-    running = root.start("bitfusion", "run", "-n", "1", "--", "sh", "-c", "touch /root/started; read word </root/go; exit 7")
-    wait_until((root.path / "root" / "started").exists, 60, "the application starts")
+    running = root.start("bitfusion", "run", "-n", "1", "--", "sh", "-c", "touch /opt/started; read word </opt/go; exit 7")
+    wait_until((root.path / "opt" / "started").exists, 60, "the application starts")
 
     root.run("dpkg", "-i", root.give(package.deb))
     fifo.write_text("go\n")

@@ -100,7 +100,7 @@ async def test_only_a_clients_token_can_be_downloaded(api: Api) -> None:
 
 async def test_bad_changes(api: Api) -> None:
     """Unknown fields, roles and lifetimes are refused."""
-    for body in ({"role": "root"}, {"lifetime_days": 0}, {"descripton": "x"}, {"description": "x" * 2000}):
+    for body in ({"role": "root"}, {"lifetime_days": 0}, {"descriptions": "x"}, {"description": "x" * 2000}):
         assert (await call(api, "POST", "/v1/tokens", body))[0] == 400
     for change in ({"role": "administrator"}, {"expires_at": "soon"}, {"active": None}):
         assert (await call(api, "PATCH", f"/v1/tokens/{api.client[:7]}", change))[0] == 400
