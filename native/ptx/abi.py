@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 3
+VERSION = 4
 
 LAUNCH = {
     "arena_base": 0,
@@ -17,6 +17,7 @@ LAUNCH = {
     "total_shared_bytes": 76,
     "workspace": 80,
     "multiprocessors": 88,
+    "cluster": 92,
 }
 BLOCK = {"launch": 0, "shared": 8, "block_index": 16, "shared_bytes": 28, "multiprocessor": 32}
 THREAD = {"block": 0, "tid": 8, "linear_tid": 20, "stack_low": 24, "stack_high": 32, "stack_guard": 40, "fuel": 48}
@@ -50,6 +51,25 @@ HELPERS = {
     "simgpu_redux": "i32 (ptr, i32, i32, i32)",
     "simgpu_activemask": "i32 (ptr, i32)",
     "simgpu_elect": "i64 (ptr, i32)",
+    "simgpu_lane": "i32 (ptr)",
+    "simgpu_gather": "void (ptr, i64, ptr)",
+    "simgpu_matrix": "void (ptr, ptr)",
+    "simgpu_fragment": "void (ptr, i64, i32, i32, ptr, i32)",
+    "simgpu_matrix_rows": "void (ptr, ptr, ptr, i32)",
+    "simgpu_transposed": "i32 (ptr, ptr)",
+    "simgpu_cluster_address": "i64 (ptr, i64)",
+    "simgpu_cluster_window": "i64 (ptr, i64)",
+    "simgpu_map_rank": "i64 (ptr, i64, i32)",
+    "simgpu_cluster_rank": "i32 (ptr, i64)",
+    "simgpu_cluster_arrive": "void (ptr)",
+    "simgpu_cluster_wait": "void (ptr)",
+    "simgpu_mbarrier_init": "void (ptr, ptr, i32)",
+    "simgpu_mbarrier_inval": "void (ptr, ptr, i32)",
+    "simgpu_mbarrier_expect": "void (ptr, ptr, i32)",
+    "simgpu_mbarrier_complete": "void (ptr, ptr, i32)",
+    "simgpu_mbarrier_arrive": "i64 (ptr, ptr, i32, i32, i32)",
+    "simgpu_mbarrier_test": "i32 (ptr, ptr, i32, i32)",
+    "simgpu_copy_bulk": "void (ptr, i64, i64, i32)",
     "simgpu_fns": "i32 (i32, i32, i32)",
     "simgpu_time": "i64 ()",
     "simgpu_vprintf": "i32 (ptr, i64, i64)",

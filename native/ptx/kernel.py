@@ -9,7 +9,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from native.ptx import abi, ops_control, ops_convert, ops_data, ops_float, ops_integer, ops_memory, ops_texture, ops_warp, special
+from native.ptx import (
+    abi,
+    ops_control,
+    ops_convert,
+    ops_data,
+    ops_float,
+    ops_integer,
+    ops_matrix,
+    ops_mbarrier,
+    ops_memory,
+    ops_stack,
+    ops_texture,
+    ops_video,
+    ops_warp,
+    special,
+)
 from native.ptx.body import Body, Instruction, Register, parse_body
 from native.ptx.builder import Builder
 from native.ptx.errors import InvalidPtx, PtxError, Unresolved, Unsupported
@@ -18,16 +33,21 @@ from native.ptx.module import Function, Variable
 from native.ptx.prelude import PRELUDE
 from native.ptx.table import write_instruction
 
+# Importing them fills the instruction table.
 TABLES = (
     ops_control,
     ops_convert,
     ops_data,
     ops_float,
     ops_integer,
+    ops_matrix,
+    ops_mbarrier,
     ops_memory,
+    ops_stack,
     ops_texture,
+    ops_video,
     ops_warp,
-)  # importing them fills the instruction table
+)
 
 _DYNAMIC_SHARED = "@dynamic_shared@"
 _WAITING = re.compile(r"\b(?:atom|nanosleep|mbarrier)\b|\.volatile|\.acquire|\.relaxed|\bbar\b|\bbarrier\b")

@@ -400,7 +400,8 @@ def _extend(builder: Builder, op: Operation) -> None:
     builder.set(op.operands[0], builder.value(f"select i1 {empty}, i32 0, i32 {field}"), "i32")
 
 
-def _slice(builder: Builder, value: str, at: int, bits: int, signed: bool) -> str:
+def slice_of(builder: Builder, value: str, at: int, bits: int, signed: bool) -> str:
+    """Some bits of a 32-bit value, extended to 32."""
     part = builder.value(f"trunc i32 {builder.value(f'lshr i32 {value}, {at}')} to i{bits}")
     return builder.value(f"{'sext' if signed else 'zext'} i{bits} {part} to i32")
 
@@ -413,7 +414,7 @@ def _dot(builder: Builder, op: Operation) -> None:
     bits = 32 // terms
     start = 16 if terms == 2 and op.choice("lo", "hi") == "hi" else 0
     for i in range(terms):
-        x = _slice(builder, a, bits * i, bits, left.signed)
-        y = _slice(builder, b, start + 8 * i, 8, right.signed)
+        x = slice_of(builder, a, bits * i, bits, left.signed)
+        y = slice_of(builder, b, start + 8 * i, 8, right.signed)
         result = builder.value(f"add i32 {result}, {builder.value(f'mul i32 {x}, {y}')}")
     builder.set(op.operands[0], result, "i32")

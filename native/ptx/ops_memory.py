@@ -36,11 +36,27 @@ def parse_address(text: str) -> tuple[str, int]:
 
 
 def space_of(op: Operation) -> str:
-    """The state space named by the instruction; generic if none."""
+    """The state space named by the instruction; generic if none. ``cluster`` is the shared memory of all blocks of a cluster."""
     for flag in op.flags:
         if flag in _SPACE_NAMES:
-            return flag.split("::")[0]
+            return "cluster" if flag == "shared::cluster" else flag.split("::")[0]
     return "generic"
+
+
+def generic_address(builder: Builder, op: Operation, operand: str, space: str = "") -> str:
+    """The generic address that an address operand of the instruction's space (or the given one) means, unchecked."""
+    base, offset = parse_address(operand)
+    value = builder.get(base, "i64")
+    if offset:
+        value = builder.value(f"add i64 {value}, {offset}")
+    space = space or space_of(op)
+    if space == "cluster":
+        return builder.call("simgpu_cluster_address", "%t", value)
+    return builder.value(f"add i64 {value}, {_shared_base(builder)}") if space == "shared" else value
+
+
+def _shared_base(builder: Builder) -> str:
+    return builder.value(f"ptrtoint ptr {builder.context_field('block', 'shared', 'ptr')} to i64")
 
 
 _SPACE_NAMES = frozenset(_SPACES.split())
@@ -75,8 +91,8 @@ def access(builder: Builder, space: str, address: str, size: int, write: bool) -
 
 
 def checked(builder: Builder, space: str, value: str, size: int, write: bool) -> str:
-    """The host pointer behind an address of ``space``."""
-    if space == "shared":
+    """The host pointer behind an address of ``space``. Addresses of other blocks of a cluster are far outside the own block's memory."""
+    if space in _SHARED_SPACES:
         shared = builder.context_field("block", "shared", "ptr")
         bytes_ = builder.context_field("block", "shared_bytes", "i32")
         return builder.prelude(f"shared_{size}", "ptr", "ptr %t", f"i64 {value}", f"ptr {shared}", f"i32 {bytes_}")
@@ -89,6 +105,7 @@ def checked(builder: Builder, space: str, value: str, size: int, write: bool) ->
     return builder.prelude(name, "ptr", "ptr %t", f"i64 {value}", f"i64 {base}", f"i64 {bytes_}", f"ptr {granules}")
 
 
+_SHARED_SPACES = frozenset({"shared", "cluster"})
 _SPAN_SPACES = frozenset({"global", "generic", "shared"})
 
 
@@ -187,12 +204,12 @@ def _atomic(builder: Builder, op: Operation, target: str, address: str, sources:
     columns = [vector(source) for source in sources[: 2 if "cas" in op.flags else 1]]
     for i in range(count):
         place = builder.value(f"getelementptr i8, ptr {pointer}, i64 {i * kind.size}") if i else pointer
-        old = _atomic_one(builder, op, kind, place, [column[i] for column in columns], space == "shared")
+        old = _atomic_one(builder, op, kind, place, [column[i] for column in columns], space in _SHARED_SPACES)
         builder.set(targets[i], old, f"i{kind.bits}")
 
 
 def _atomic_one(builder: Builder, op: Operation, kind: PtxType, place: str, sources: list[str], private: bool) -> str:
-    """One read-modify-write, its old value as an integer. Shared memory belongs to one block, whose threads never run at once."""
+    """One read-modify-write, its old value as an integer. Shared memory belongs to one cluster, whose threads never run at once."""
     name = op.choice("add", "and", "or", "xor", "min", "max", "exch", "cas", "inc", "dec")
     ir = f"i{kind.bits}"
     if private and kind.bits <= 64:
@@ -275,17 +292,19 @@ def _combine_float(builder: Builder, name: str, kind: PtxType, old: str, source:
 @instruction("cvta", f"to {_SPACES}", types="u32 u64")
 def _cvta(builder: Builder, op: Operation) -> None:
     """Generic addresses are host addresses; only shared addresses differ (an offset)."""
-    base, offset = parse_address(f"[{op.operands[1]}]")
-    value = builder.get(base, "i64")
-    if offset:
-        value = builder.value(f"add i64 {value}, {offset}")
-    if space_of(op) == "shared":
-        shared = builder.value(f"ptrtoint ptr {builder.context_field('block', 'shared', 'ptr')} to i64")
-        value = builder.value(f"{'sub' if 'to' in op.flags else 'add'} i64 {value}, {shared}")
+    operand, space = f"[{op.operands[1]}]", space_of(op)
+    if "to" not in op.flags:
+        value = generic_address(builder, op, operand)
+    else:
+        value = generic_address(builder, op, operand, "generic")
+        if space == "cluster":
+            value = builder.call("simgpu_cluster_window", "%t", value)
+        elif space == "shared":
+            value = builder.value(f"sub i64 {value}, {_shared_base(builder)}")
     builder.set(op.operands[0], value, "i64")
 
 
-_SPACE_CODES = {"global": 0, "shared": 1, "local": 2, "const": 3, "param": 4}
+_SPACE_CODES = {"global": 0, "shared": 1, "local": 2, "const": 3, "param": 4, "cluster": 5}
 
 
 @instruction("isspacep", _SPACES, style="select")
@@ -296,13 +315,22 @@ def _isspacep(builder: Builder, op: Operation) -> None:
 
 @instruction("mapa", _SPACES, types="u32 u64")
 def _mapa(builder: Builder, op: Operation) -> None:
-    """Clusters have one block, so its own memory is the only target."""
-    builder.set(op.operands[0], builder.get(op.operands[1], op.type.ir), op.type.ir)
+    """The place in another block's shared memory that corresponds to one's own."""
+    base, offset = parse_address(f"[{op.operands[1]}]")
+    value = builder.value(f"add i64 {builder.get(base, 'i64')}, {offset}")
+    rank = builder.get(op.operands[2], "i32")
+    if space_of(op) == "cluster":
+        value = builder.call("simgpu_cluster_address", "%t", value)
+    mapped = builder.call("simgpu_map_rank", "%t", value, rank)
+    if space_of(op) == "cluster":
+        mapped = builder.call("simgpu_cluster_window", "%t", mapped)
+    builder.set(op.operands[0], mapped, "i64")
 
 
 @instruction("getctarank", _SPACES, types="u32 u64")
 def _getctarank(builder: Builder, op: Operation) -> None:
-    builder.set(op.operands[0], "0", "i32")
+    address = generic_address(builder, op, f"[{op.operands[1]}]")
+    builder.set(op.operands[0], builder.call("simgpu_cluster_rank", "%t", address), "i32")
 
 
 @instruction("prefetch prefetchu applypriority discard", f"{_SPACES} {_CACHE} L1 L2 tensormap", style="branch", results=0)
@@ -322,13 +350,52 @@ def _createpolicy(builder: Builder, op: Operation) -> None:
 # ---- copies ----
 
 
-@instruction("cp", f"async {_SPACES} {_CACHE} commit_group wait_group wait_all mbarrier arrive noinc bulk", style="branch", results=0)
+_COMPLETION = "mbarrier::complete_tx::bytes"
+
+
+@instruction(
+    "cp",
+    f"async {_SPACES} {_CACHE} commit_group wait_group wait_all mbarrier arrive noinc bulk bulk_group read prefetch L2 {_COMPLETION}",
+    style="branch",
+    results=0,
+    types="b64",
+)
 def _cp(builder: Builder, op: Operation) -> None:
     """cp.async copies at once; groups are therefore always complete."""
-    if op.flags & {"bulk", "mbarrier"} or "async" not in op.flags:
+    if "async" not in op.flags:
         raise op.refuse()
-    if op.flags & {"commit_group", "wait_group", "wait_all"}:
+    if op.flags & {"commit_group", "wait_group", "wait_all", "prefetch"}:
         return
+    if "mbarrier" in op.flags:
+        _arrive_when_copied(builder, op)
+    elif "bulk" in op.flags:
+        _copy_bulk(builder, op)
+    else:
+        _copy_small(builder, op)
+
+
+def _arrive_when_copied(builder: Builder, op: Operation) -> None:
+    """cp.async.mbarrier.arrive: all copies are done, so it arrives now; without .noinc it would first expect one arrival more."""
+    if "noinc" in op.flags:
+        place = access(builder, space_of(op), op.operands[0], 8, True)
+        builder.call("simgpu_mbarrier_arrive", "%t", place, "1", "0", "0")
+
+
+def _copy_bulk(builder: Builder, op: Operation) -> None:
+    """cp.async.bulk between two spaces: at once; the bytes are then reported to the barrier."""
+    named = [modifier for modifier in op.instruction.modifiers if modifier in _SPACE_NAMES]
+    if len(named) != 2:
+        raise op.refuse()
+    spaces = ["cluster" if name == "shared::cluster" else name.split("::")[0] for name in named]
+    to, source = (generic_address(builder, op, operand, space) for operand, space in zip(op.operands[:2], spaces, strict=True))
+    size = builder.get(op.operands[2], "i32")
+    builder.call("simgpu_copy_bulk", "%t", to, source, size)
+    if _COMPLETION in op.flags:
+        barrier = checked(builder, "generic", generic_address(builder, op, op.operands[3], spaces[0]), 8, True)
+        builder.call("simgpu_mbarrier_complete", "%t", barrier, size)
+
+
+def _copy_small(builder: Builder, op: Operation) -> None:
     size = int(op.operands[2], 0)
     to = access(builder, "shared", op.operands[0], size, True)
     source = access(builder, "global", op.operands[1], size, False) if len(op.operands) < 4 else ""

@@ -22,13 +22,12 @@ def _warp_barrier(builder: Builder, op: Operation) -> None:
     fibers=True,
 )
 def _bar(builder: Builder, op: Operation) -> None:
-    """bar[.cta].sync/arrive/red, bar.warp.sync, barrier.cluster (a cluster is one block: arrive does nothing, wait is a block barrier)."""
+    """bar[.cta].sync/arrive/red, bar.warp.sync, barrier.cluster.arrive/wait."""
     if "warp" in op.flags:
         _warp_barrier(builder, op)
         return
     if "cluster" in op.flags:
-        if "wait" in op.flags:
-            builder.call("simgpu_bar", "%t", "16", "-1", "0")
+        builder.call("simgpu_cluster_wait" if "wait" in op.flags else "simgpu_cluster_arrive", "%t")
         return
     if "red" in op.flags:
         _bar_red(builder, op)

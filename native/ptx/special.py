@@ -33,6 +33,40 @@ def _constant(value: int) -> Read:
     return lambda _builder: str(value)
 
 
+def _in_clusters(structure: str, name: str, axis: int) -> Read:
+    """A number of blocks, counted in clusters."""
+
+    def read(builder: Builder) -> str:
+        blocks = builder.context_field(structure, name, "i32", axis)
+        return builder.value(f"udiv i32 {blocks}, {builder.context_field('launch', 'cluster', 'i32', axis)}")
+
+    return read
+
+
+def _within_cluster(axis: int) -> Read:
+    def read(builder: Builder) -> str:
+        block = builder.context_field("block", "block_index", "i32", axis)
+        return builder.value(f"urem i32 {block}, {builder.context_field('launch', 'cluster', 'i32', axis)}")
+
+    return read
+
+
+def _cluster_rank(builder: Builder) -> str:
+    x, y, z = (_within_cluster(axis)(builder) for axis in range(3))
+    nx, ny = (_launch("cluster", axis)(builder) for axis in range(2))
+    plane = builder.value(f"add i32 {builder.value(f'mul i32 {z}, {ny}')}, {y}")
+    return builder.value(f"add i32 {builder.value(f'mul i32 {plane}, {nx}')}, {x}")
+
+
+def _cluster_size(builder: Builder) -> str:
+    nx, ny, nz = (_launch("cluster", axis)(builder) for axis in range(3))
+    return builder.value(f"mul i32 {builder.value(f'mul i32 {nx}, {ny}')}, {nz}")
+
+
+def _explicit_cluster(builder: Builder) -> str:
+    return builder.value(f"icmp ugt i32 {_cluster_size(builder)}, 1")
+
+
 def _linear(builder: Builder) -> str:
     x, y, z = (_tid(axis)(builder) for axis in range(3))
     nx, ny = (_launch("block", axis)(builder) for axis in range(2))
@@ -105,14 +139,13 @@ SPECIAL: dict[str, tuple[str, Read]] = {
     **{f"%ntid.{axis}": ("i32", _launch("block", i)) for i, axis in enumerate("xyz")},
     **{f"%ctaid.{axis}": ("i32", _block("block_index", i)) for i, axis in enumerate("xyz")},
     **{f"%nctaid.{axis}": ("i32", _launch("grid", i)) for i, axis in enumerate("xyz")},
-    # Clusters always have one block.
-    **{f"%clusterid.{axis}": ("i32", _block("block_index", i)) for i, axis in enumerate("xyz")},
-    **{f"%nclusterid.{axis}": ("i32", _launch("grid", i)) for i, axis in enumerate("xyz")},
-    **{f"%cluster_ctaid.{axis}": ("i32", _constant(0)) for axis in "xyz"},
-    **{f"%cluster_nctaid.{axis}": ("i32", _constant(1)) for axis in "xyz"},
-    "%cluster_ctarank": ("i32", _constant(0)),
-    "%cluster_nctarank": ("i32", _constant(1)),
-    "%is_explicit_cluster": ("i1", _constant(0)),
+    **{f"%clusterid.{axis}": ("i32", _in_clusters("block", "block_index", i)) for i, axis in enumerate("xyz")},
+    **{f"%nclusterid.{axis}": ("i32", _in_clusters("launch", "grid", i)) for i, axis in enumerate("xyz")},
+    **{f"%cluster_ctaid.{axis}": ("i32", _within_cluster(i)) for i, axis in enumerate("xyz")},
+    **{f"%cluster_nctaid.{axis}": ("i32", _launch("cluster", i)) for i, axis in enumerate("xyz")},
+    "%cluster_ctarank": ("i32", _cluster_rank),
+    "%cluster_nctarank": ("i32", _cluster_size),
+    "%is_explicit_cluster": ("i1", _explicit_cluster),
     "%laneid": ("i32", _lane),
     "%warpid": ("i32", _warp),
     "%nwarpid": ("i32", _warps),

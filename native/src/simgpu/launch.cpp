@@ -39,6 +39,31 @@ CUresult check_against_kernel(const LaunchShape& shape, const Function& function
   return CUDA_SUCCESS;
 }
 
+// What the launch asks for, else what was set on the function, else what the kernel was compiled for, else single blocks.
+void choose_cluster(const LaunchShape& shape, const Function& function, uint32_t cluster[3]) {
+  constexpr CUfunction_attribute kAttributes[3] = {CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH, CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT,
+                                                   CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH};
+  for (int i = 0; i < 3; i++) {
+    const auto set = function.attributes.others.find(kAttributes[i]);
+    const uint32_t asked = set != function.attributes.others.end() ? static_cast<uint32_t>(set->second) : 0;
+    const uint32_t compiled = function.kernel->info().required_cluster[i];
+    cluster[i] = shape.cluster[0] != 0 ? shape.cluster[i] : asked != 0 ? asked : std::max(compiled, 1u);
+  }
+}
+
+CUresult check_cluster(const LaunchShape& shape, const Function& function, const uint32_t cluster[3]) {
+  const exec::KernelInfo& info = function.kernel->info();
+  uint64_t blocks = 1;
+  for (int i = 0; i < 3; i++) {
+    const bool matches = info.required_cluster[i] == 0 || info.required_cluster[i] == cluster[i];
+    REQUIRE(cluster[i] != 0 && matches && shape.grid[i] % cluster[i] == 0, CUDA_ERROR_INVALID_CLUSTER_SIZE);
+    blocks *= cluster[i];
+  }
+  REQUIRE(blocks <= largest_cluster(function), CUDA_ERROR_INVALID_CLUSTER_SIZE);
+  REQUIRE(blocks == 1 || !shape.cooperative, CUDA_ERROR_NOT_SUPPORTED);
+  return CUDA_SUCCESS;
+}
+
 CUresult check_cooperative(const LaunchShape& shape, Function* function) {
   int blocks = 0;
   const int threads = static_cast<int>(shape.block[0] * shape.block[1] * shape.block[2]);
@@ -82,6 +107,12 @@ bool null_kernels() {
   return null;
 }
 
+uint32_t largest_cluster(const Function& function) {
+  const auto allowed = function.attributes.others.find(CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED);
+  const bool wide = allowed != function.attributes.others.end() && allowed->second != 0;
+  return wide ? exec::kMaxCluster : exec::kPortableCluster;
+}
+
 CUresult resident_blocks(Function* function, int block_size, size_t dynamic_shared, int* blocks) {
   REQUIRE(block_size > 0 && block_size <= static_cast<int>(exec::kMaxThreads), CUDA_ERROR_INVALID_VALUE);
   if (const CUresult bad = prepare(function->kernel.get()); bad != CUDA_SUCCESS) return bad;
@@ -100,6 +131,8 @@ CUresult make_launch(Context* context, CUfunction handle, const LaunchShape& sha
   if (const CUresult bad = function_from_handle(context, handle, &function); bad != CUDA_SUCCESS) return bad;
   if (const CUresult bad = check_shape(shape); bad != CUDA_SUCCESS) return bad;
   if (const CUresult bad = check_against_kernel(shape, *function); bad != CUDA_SUCCESS) return bad;
+  choose_cluster(shape, *function, work->cluster);
+  if (const CUresult bad = check_cluster(shape, *function, work->cluster); bad != CUDA_SUCCESS) return bad;
   if (const CUresult bad = pack(function->kernel->info(), params, extra, &work->params); bad != CUDA_SUCCESS) return bad;
   if (!null_kernels()) {
     if (const CUresult bad = prepare(function->kernel.get()); bad != CUDA_SUCCESS) return bad;

@@ -12,6 +12,7 @@ struct LaunchShape {
   uint32_t block[3] = {1, 1, 1};
   uint32_t dynamic_shared = 0;
   bool cooperative = false;
+  uint32_t cluster[3] = {0, 0, 0};  // blocks; zeros: as the kernel says
 };
 
 // Checks shape and parameters and, unless kernels are not run at all (SIMGPU_NULL_KERNELS), compiles the kernel.
@@ -22,5 +23,8 @@ bool null_kernels();
 
 // Blocks of a kernel that one multiprocessor holds at once.
 CUresult resident_blocks(Function* function, int block_size, size_t dynamic_shared, int* blocks);
+
+// Blocks of the largest cluster that the kernel may be launched with.
+uint32_t largest_cluster(const Function& function);
 
 }  // namespace simgpu

@@ -25,7 +25,8 @@ CUresult kernel_work(const CUDA_KERNEL_NODE_PARAMS_v3& params, Work* work) {
   const LaunchShape shape{{params.gridDimX, params.gridDimY, params.gridDimZ},
                           {params.blockDimX, params.blockDimY, params.blockDimZ},
                           params.sharedMemBytes,
-                          false};
+                          false,
+                          {}};
   const CUfunction handle = params.func != nullptr ? params.func : reinterpret_cast<CUfunction>(params.kern);
   KernelWork made;
   const CUresult result = make_launch(context, handle, shape, params.kernelParams, params.extra, &made);
@@ -217,8 +218,9 @@ CUresult params_of(GraphNode* node, CUgraphNodeParams* params) {
 
 void apply_attributes(const GraphNode& node, Work* work) {
   auto* kernel = std::get_if<KernelWork>(work);
+  if (kernel == nullptr) return;
   const auto cooperative = node.attributes.find(CU_LAUNCH_ATTRIBUTE_COOPERATIVE);
-  if (kernel != nullptr && cooperative != node.attributes.end()) kernel->cooperative = cooperative->second.cooperative != 0;
+  if (cooperative != node.attributes.end()) kernel->cooperative = cooperative->second.cooperative != 0;
 }
 
 }  // namespace simgpu

@@ -77,6 +77,7 @@ void run_kernel(Context* context, const KernelWork& work) {
   exec::Launch launch;
   std::copy(work.grid, work.grid + 3, launch.grid);
   std::copy(work.block, work.block + 3, launch.block);
+  std::copy(work.cluster, work.cluster + 3, launch.cluster);
   launch.dynamic_shared_bytes = work.dynamic_shared;
   launch.params = work.params.data();
   launch.globals = work.globals->data();

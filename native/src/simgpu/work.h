@@ -27,6 +27,7 @@ struct KernelWork {
   std::vector<uint8_t> params;
   uint32_t grid[3] = {1, 1, 1};
   uint32_t block[3] = {1, 1, 1};
+  uint32_t cluster[3] = {1, 1, 1};
   uint32_t dynamic_shared = 0;
   bool cooperative = false;
 };

@@ -38,6 +38,7 @@ def open_library() -> ctypes.CDLL:
     library.exec_kernel_count.argtypes = [handle]
     library.exec_kernel_name.restype, library.exec_kernel_name.argtypes = text, [handle, ctypes.c_int]
     library.exec_prepare.argtypes = [handle, text, ctypes.POINTER(ctypes.c_uint32)]
+    library.exec_set_cluster.restype, library.exec_set_cluster.argtypes = None, [handle, ctypes.c_void_p]
     library.exec_run.argtypes = [handle, text, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_int]
     return library
 
@@ -94,13 +95,21 @@ class Gpu:
         return [self.library.exec_kernel_name(self.session, i).decode() for i in range(count)]
 
     def run(
-        self, kernel: str, grid: Sequence[int], block: Sequence[int], *params: object, shared: int = 0, cooperative: bool = False
+        self,
+        kernel: str,
+        grid: Sequence[int],
+        block: Sequence[int],
+        *params: object,
+        shared: int = 0,
+        cooperative: bool = False,
+        cluster: Sequence[int] = (1, 1, 1),
     ) -> int:
         """Runs a kernel; buffers and ints are 64-bit parameters, (code, value) pairs are packed as said. Returns the fault kind."""
         if error := self.prepare(kernel):
             raise AssertionError(f"{kernel}: load error {error}: {self.message}")
         packed = pack(params)
-        sizes = [(ctypes.c_uint32 * 3)(*[*extent, 1, 1][:3]) for extent in (grid, block)]
+        sizes = [(ctypes.c_uint32 * 3)(*[*extent, 1, 1][:3]) for extent in (grid, block, cluster)]
+        self.library.exec_set_cluster(self.session, sizes[2])
         return int(self.library.exec_run(self.session, kernel.encode(), sizes[0], sizes[1], shared, packed, int(cooperative)))
 
     def global_buffer(self, name: str, size: int) -> Buffer:

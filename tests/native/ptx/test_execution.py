@@ -264,8 +264,8 @@ def test_faults_end_the_grid(gpu: Gpu, body: str, expected: int) -> None:
         (entry("add.u32 %r5, %r6;"), harness.INVALID_PTX, "add.u32 %r5, %r6"),
         (entry("call.uni nobody, ();"), harness.INVALID_PTX, "nobody"),
         (entry("ld.global.u32 %r5, [gone];", ".extern .global .u32 gone;"), harness.UNRESOLVED, "gone"),
-        (entry("tex.2d.v4.f32.f32 {%f1,%f2,%f3,%f4}, [t, {%f1,%f2}];"), harness.UNSUPPORTED, "tex.2d"),
-        (entry("wmma.load.a.sync.aligned.row.m16n16k16.f16 {%r1}, [%rd1];"), harness.UNSUPPORTED, "wmma"),
+        (entry("tex.2d.v4.f32.f32 {%f1,%f2,%f3,%f4}, [%rd1, %rd2, {%f1,%f2}];"), harness.UNSUPPORTED, "tex.2d"),
+        (entry("wgmma.fence.sync.aligned;"), harness.UNSUPPORTED, "wgmma"),
     ],
 )
 def test_what_cannot_run_is_named(gpu: Gpu, text: str, error: int, names: str) -> None:

@@ -23,11 +23,11 @@ CUresult read_attribute(const CUlaunchAttribute& attribute, LaunchShape* shape, 
     case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
       shape->cooperative = attribute.value.cooperative != 0;
       return CUDA_SUCCESS;
-    case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION: {
-      const auto& cluster = attribute.value.clusterDim;
-      const bool alone = cluster.x <= 1 && cluster.y <= 1 && cluster.z <= 1;
-      return alone ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED;  // blocks of a cluster would share memory
-    }
+    case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
+      shape->cluster[0] = attribute.value.clusterDim.x;
+      shape->cluster[1] = attribute.value.clusterDim.y;
+      shape->cluster[2] = attribute.value.clusterDim.z;
+      return CUDA_SUCCESS;
     case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT:
       *completion = attribute.value.programmaticEvent.event;
       return CUDA_SUCCESS;
@@ -69,12 +69,12 @@ extern "C" {
 
 CUresult cuLaunchKernel(CUfunction function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z, unsigned int block_x,
                         unsigned int block_y, unsigned int block_z, unsigned int shared, CUstream stream, void** params, void** extra) {
-  return submit_launch(function, {{grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared, false}, stream, params, extra);
+  return submit_launch(function, {{grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared, false, {}}, stream, params, extra);
 }
 
 CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z, unsigned int block_x,
                                    unsigned int block_y, unsigned int block_z, unsigned int shared, CUstream stream, void** params) {
-  return submit_launch(function, {{grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared, true}, stream, params, nullptr);
+  return submit_launch(function, {{grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared, true, {}}, stream, params, nullptr);
 }
 
 CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction function, void** params, void** extra) {
@@ -82,7 +82,8 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig* config, CUfunction function, voi
   LaunchShape shape{{config->gridDimX, config->gridDimY, config->gridDimZ},
                     {config->blockDimX, config->blockDimY, config->blockDimZ},
                     config->sharedMemBytes,
-                    false};
+                    false,
+                    {}};
   CUevent completion = nullptr;
   for (unsigned i = 0; i < config->numAttrs; i++) {
     if (const CUresult bad = read_attribute(config->attrs[i], &shape, &completion); bad != CUDA_SUCCESS) return bad;
@@ -131,20 +132,26 @@ CUresult cuOccupancyMaxPotentialClusterSize(int* size, CUfunction handle, const 
   Function* function = nullptr;
   if (const CUresult bad = enter_function(handle, &function); bad != CUDA_SUCCESS) return bad;
   REQUIRE(size != nullptr, CUDA_ERROR_INVALID_VALUE);
-  *size = 1;
+  *size = static_cast<int>(largest_cluster(*function));
   return CUDA_SUCCESS;
 }
 
-// Without clusters, one block is one.
+// The blocks of a cluster run together, each counted as any block is.
 CUresult cuOccupancyMaxActiveClusters(int* clusters, CUfunction handle, const CUlaunchConfig* config) {
   Function* function = nullptr;
   if (const CUresult bad = enter_function(handle, &function); bad != CUDA_SUCCESS) return bad;
   REQUIRE(clusters != nullptr && config != nullptr, CUDA_ERROR_INVALID_VALUE);
   const uint64_t threads = static_cast<uint64_t>(config->blockDimX) * config->blockDimY * config->blockDimZ;
   REQUIRE(threads <= exec::kMaxThreads, CUDA_ERROR_INVALID_VALUE);
+  LaunchShape shape;
+  CUevent completion = nullptr;
+  for (unsigned i = 0; i < config->numAttrs; i++) {
+    if (const CUresult bad = read_attribute(config->attrs[i], &shape, &completion); bad != CUDA_SUCCESS) return bad;
+  }
   int blocks = 0;
   const CUresult result = resident_blocks(function, static_cast<int>(threads), config->sharedMemBytes, &blocks);
-  *clusters = blocks * multiprocessor_count();
+  const uint32_t size = std::max(shape.cluster[0] * shape.cluster[1] * shape.cluster[2], 1u);
+  *clusters = blocks * multiprocessor_count() / static_cast<int>(size);
   return result;
 }
 

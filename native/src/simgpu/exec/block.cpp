@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "simgpu/exec/cluster.h"
 #include "simgpu/exec/grid.h"
 #include "simgpu/exec/warp.h"
 
@@ -23,8 +24,9 @@ void run_fiber(void* argument) {
   block->end_thread(fiber);
 }
 
-void Block::begin(Grid* grid, const BlockContext& context, StackSlab* stacks, size_t first_stack) {
+void Block::begin(Grid* grid, Cluster* cluster, const BlockContext& context, StackSlab* stacks, size_t first_stack) {
   grid_ = grid;
+  cluster_ = cluster;
   context_ = context;
   // In loop mode a single fiber runs all threads one after the other.
   living_ = grid->fibers() ? threads_of(*context.launch) : 1;
@@ -55,6 +57,7 @@ void Block::begin_fiber(Fiber* fiber, uint32_t index, StackSlab* stacks, size_t 
   fiber->lane = static_cast<uint16_t>(index % kWarpSize);
   fiber->ended = false;
   fiber->exchange = Exchange::kNone;
+  fiber->cluster_arrived = false;
   fiber->stack = prepare_stack(stacks->top(stack), run_fiber, fiber);
   warps_[fiber->warp].living |= 1u << fiber->lane;
   warps_[fiber->warp].ready |= 1u << fiber->lane;
@@ -110,7 +113,10 @@ void Block::end_thread(Fiber* fiber) {
   progressed_ = true;
   --living_;
   warps_[fiber->warp].living &= ~(1u << fiber->lane);
-  if (grid_->fibers()) recheck_after_end(fiber);
+  if (grid_->fibers()) {
+    recheck_after_end(fiber);
+    cluster_->thread_ended(*fiber);
+  }
   leave(fiber);
 }
 

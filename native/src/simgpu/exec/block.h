@@ -16,14 +16,15 @@
 namespace simgpu::exec {
 
 class Block;
+class Cluster;
 class Grid;
 
 inline constexpr unsigned kWarpSize = 32;
 inline constexpr unsigned kMaxWarps = kMaxThreads / kWarpSize;
-inline constexpr unsigned kBarriers = 17;  // 16 of the architecture, one for clusters
+inline constexpr unsigned kBarriers = 16;
 
 // What the lanes of a warp may do together.
-enum class Exchange : uint32_t { kNone, kSync, kShuffle, kVote, kMatch, kReduce, kElect, kActive };
+enum class Exchange : uint32_t { kNone, kSync, kShuffle, kVote, kMatch, kReduce, kElect, kActive, kGather, kMatrix };
 
 // One thread. The context comes first: compiled code knows the fiber by it.
 struct Fiber {
@@ -39,6 +40,8 @@ struct Fiber {
   uint32_t operands[2] = {};
   uint64_t value = 0;
   uint64_t result = 0;
+  uint32_t cluster_phase = 0;  // of the cluster's barrier, at which it has arrived
+  bool cluster_arrived = false;
 };
 
 struct Warp {
@@ -59,7 +62,7 @@ struct Barrier {
 class Block {
  public:
   // `threads` fibers on stacks first_stack…; shared memory is the caller's.
-  void begin(Grid* grid, const BlockContext& context, StackSlab* stacks, size_t first_stack);
+  void begin(Grid* grid, Cluster* cluster, const BlockContext& context, StackSlab* stacks, size_t first_stack);
 
   // Runs every warp once until nothing can go on without another sweep. True while threads are alive.
   bool sweep(void** scheduler);
@@ -74,6 +77,7 @@ class Block {
   uint32_t barrier(Fiber* fiber, uint32_t number, uint32_t count, bool arrive_only, uint32_t predicate);
 
   Grid* grid() const { return grid_; }
+  Cluster* cluster() const { return cluster_; }
   const BlockContext& context() const { return context_; }
   void leave(Fiber* fiber);  // back to the scheduler
 
@@ -88,6 +92,7 @@ class Block {
   uint32_t expected(const Barrier& barrier) const;
 
   Grid* grid_ = nullptr;
+  Cluster* cluster_ = nullptr;
   BlockContext context_{};
   std::vector<Fiber> fibers_;
   std::vector<Warp> warps_;

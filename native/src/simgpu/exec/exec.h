@@ -136,6 +136,7 @@ struct DeviceServices {
 struct Launch {
   uint32_t grid[3] = {1, 1, 1};
   uint32_t block[3] = {1, 1, 1};
+  uint32_t cluster[3] = {1, 1, 1};  // blocks that run together; divides the grid
   uint32_t dynamic_shared_bytes = 0;
   const void* params = nullptr;       // packed, KernelInfo::param_bytes long; stays valid during run()
   const uint64_t* globals = nullptr;  // address of every Program::globals() entry, in that order
@@ -176,6 +177,10 @@ class Program {
   virtual const std::shared_ptr<Kernel>& kernel(size_t index) const = 0;         // in the order of the text
   virtual std::shared_ptr<Kernel> find_kernel(std::string_view name) const = 0;  // nullptr: no such entry
 };
+
+// Most blocks of a cluster; without the kernel's leave, eight.
+inline constexpr uint32_t kMaxCluster = 16;
+inline constexpr uint32_t kPortableCluster = 8;
 
 // Largest shared memory a block may have, static and dynamic together, and largest block; the driver reports the same values.
 inline constexpr uint32_t kMaxSharedBytes = 232448;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "simgpu/exec/block.h"
+#include "simgpu/exec/cluster.h"
 #include "simgpu/exec/exec.h"
 
 namespace simgpu::exec {
@@ -16,6 +17,7 @@ struct Runner {
   StackSlab stacks;
   std::vector<uint8_t> shared;
   std::vector<Block> blocks;
+  std::vector<Cluster> clusters;
   void* scheduler = nullptr;  // stack pointer of the loop that resumes fibers
 };
 
@@ -37,7 +39,7 @@ class Grid {
   // Runs blocks until none is left. Several threads may do so at once, each with its own runner.
   void work(Runner* runner);
 
-  bool exhausted() const { return next_block_.load(std::memory_order_relaxed) >= block_count_; }
+  bool exhausted() const { return next_cluster_.load(std::memory_order_relaxed) >= cluster_count_; }
   bool stopped() const {
     return stop_.load(std::memory_order_relaxed) || (launch_.abort && launch_.abort->load(std::memory_order_relaxed));
   }
@@ -47,9 +49,10 @@ class Grid {
 
  private:
   bool claim(uint64_t* index);
-  void run_alone(Runner* runner);
-  void run_resident(Runner* runner);
-  bool begin_block(Runner* runner, size_t slot, uint64_t index);
+  void run_one_by_one(Runner* runner);
+  void run_together(Runner* runner, size_t clusters);
+  void begin_cluster(Runner* runner, size_t slot, uint64_t index);
+  void begin_block(Runner* runner, size_t slot, size_t rank, uint64_t index);
   void out_of_resources();
 
   const Launch& launch_;
@@ -60,9 +63,11 @@ class Grid {
   uint32_t threads_;
   uint32_t param_bytes_;
   uint64_t block_count_;
+  uint32_t cluster_size_;
+  uint64_t cluster_count_;
   size_t stack_bytes_;
   size_t shared_stride_;
-  std::atomic<uint64_t> next_block_{0};
+  std::atomic<uint64_t> next_cluster_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
   Fault fault_;

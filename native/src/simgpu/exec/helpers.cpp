@@ -6,33 +6,16 @@
 #include <ctime>
 #include <string>
 
-#include "simgpu/exec/block.h"
+#include "simgpu/exec/cluster.h"
 #include "simgpu/exec/format.h"
 #include "simgpu/exec/grid.h"
 #include "simgpu/exec/texture.h"
+#include "simgpu/exec/thread.h"
 
 namespace simgpu::exec {
 namespace {
 
 constexpr uint32_t kResolveWrite = 1 << 8;
-
-Fiber* fiber_of(ThreadContext* thread) { return reinterpret_cast<Fiber*>(thread); }
-Grid* grid_of(ThreadContext* thread) { return fiber_of(thread)->block->grid(); }
-
-// Ends the grid with a fault; never returns to the kernel.
-[[noreturn]] void raise(ThreadContext* thread, Fault::Kind kind, uint64_t address, std::string message) {
-  Fault fault;
-  fault.kind = kind;
-  fault.address = address;
-  for (int i = 0; i < 3; ++i) {
-    fault.block[i] = thread->block->block_index[i];
-    fault.thread[i] = thread->tid[i];
-  }
-  fault.message = std::move(message);
-  grid_of(thread)->report(std::move(fault));
-  fiber_of(thread)->block->leave(fiber_of(thread));
-  __builtin_trap();  // a stopped block resumes nobody
-}
 
 std::string access_text(const char* what, uint32_t size, bool write, uint64_t address) {
   char text[128];
@@ -58,7 +41,7 @@ const Texture& texture_of(ThreadContext* thread, uint64_t handle, bool surface) 
   const DeviceServices* services = grid_of(thread)->launch().services;
   const auto* find = services == nullptr ? nullptr : surface ? &services->surface : &services->texture;
   const Texture* found = find != nullptr && *find ? (*find)(handle) : nullptr;
-  if (!found) raise(thread, Fault::Kind::kIllegalAddress, handle, surface ? "no such surface object" : "no such texture object");
+  if (!found) raise_fault(thread, Fault::Kind::kIllegalAddress, handle, surface ? "no such surface object" : "no such texture object");
   return *found;
 }
 
@@ -71,10 +54,32 @@ uint8_t* surface_bytes(ThreadContext* thread, uint64_t handle, uint32_t info, co
   const Texture& surface = texture_of(thread, handle, true);
   uint8_t* place = surface_place(surface, geometry_in(info), outside_in(info), coordinates, bytes_in(info));
   if (place || outside_in(info) != Outside::kTrap) return place;
-  raise(thread, Fault::Kind::kIllegalAddress, handle, "surface access outside its array");
+  raise_fault(thread, Fault::Kind::kIllegalAddress, handle, "surface access outside its array");
 }
 
 }  // namespace
+
+void raise_fault(ThreadContext* thread, Fault::Kind kind, uint64_t address, std::string message) {
+  Fault fault;
+  fault.kind = kind;
+  fault.address = address;
+  for (int i = 0; i < 3; ++i) {
+    fault.block[i] = thread->block->block_index[i];
+    fault.thread[i] = thread->tid[i];
+  }
+  fault.message = std::move(message);
+  grid_of(thread)->report(std::move(fault));
+  fiber_of(thread)->block->leave(fiber_of(thread));
+  __builtin_trap();  // a stopped block resumes nobody
+}
+
+uint8_t* require(ThreadContext* thread, uint64_t address, size_t bytes, bool write) {
+  void* place = locate(thread, address, bytes, write);
+  if (!place)
+    raise_fault(thread, Fault::Kind::kIllegalAddress, address,
+                access_text("illegal address", static_cast<uint32_t>(bytes), write, address));
+  return static_cast<uint8_t*>(place);
+}
 
 // Where the bytes behind a generic address lie, nullptr if the thread may not touch them.
 void* locate(ThreadContext* thread, uint64_t address, size_t bytes, bool write) {
@@ -84,6 +89,7 @@ void* locate(ThreadContext* thread, uint64_t address, size_t bytes, bool write) 
   if (within(address, bytes, thread->stack_low, thread->stack_high)) return reinterpret_cast<void*>(address);
   if (granules_allow(*block.launch, address, bytes, write ? kWritable : kReadable)) return reinterpret_cast<void*>(address);
   if (grid_of(thread)->in_workspace(address, bytes)) return reinterpret_cast<void*>(address);
+  if (fiber_of(thread)->block->cluster()->contains(address, bytes)) return reinterpret_cast<void*>(address);
   const MemoryMap* memory = grid_of(thread)->launch().memory;
   return memory->resolve ? memory->resolve(address, bytes, write) : nullptr;
 }
@@ -98,70 +104,76 @@ void* simgpu_resolve(ThreadContext* thread, uint64_t address, uint32_t info) {
   const uint32_t size = 1u << (info & 0xFF);
   const bool write = info & kResolveWrite;
   if (address & (size - 1))
-    raise(thread, Fault::Kind::kMisalignedAddress, address, access_text("misaligned address", size, write, address));
+    raise_fault(thread, Fault::Kind::kMisalignedAddress, address, access_text("misaligned address", size, write, address));
   const auto params = reinterpret_cast<uint64_t>(thread->block->launch->params);
   if (!write && within(address, size, params, params + grid_of(thread)->param_bytes())) return reinterpret_cast<void*>(address);
   void* place = locate(thread, address, size, write);
-  if (!place) raise(thread, Fault::Kind::kIllegalAddress, address, access_text("illegal address", size, write, address));
+  if (!place) raise_fault(thread, Fault::Kind::kIllegalAddress, address, access_text("illegal address", size, write, address));
   return place;
 }
 
 // Several accesses through one base at once: `bytes` bytes from `address` on, aligned as the strictest of them asks.
 void* simgpu_resolve_span(ThreadContext* thread, uint64_t address, uint64_t bytes, uint32_t misaligned, uint32_t write) {
   const auto size = static_cast<uint32_t>(bytes);
-  if (misaligned) raise(thread, Fault::Kind::kMisalignedAddress, address, access_text("misaligned address", size, write, address));
+  if (misaligned) raise_fault(thread, Fault::Kind::kMisalignedAddress, address, access_text("misaligned address", size, write, address));
   const auto params = reinterpret_cast<uint64_t>(thread->block->launch->params);
   if (!write && within(address, bytes, params, params + grid_of(thread)->param_bytes())) return reinterpret_cast<void*>(address);
   void* place = locate(thread, address, bytes, write != 0);
-  if (!place) raise(thread, Fault::Kind::kIllegalAddress, address, access_text("illegal address", size, write, address));
+  if (!place) raise_fault(thread, Fault::Kind::kIllegalAddress, address, access_text("illegal address", size, write, address));
   return place;
 }
 
 void* simgpu_resolve_shared(ThreadContext* thread, uint64_t offset, uint32_t shift) {
   const uint32_t size = 1u << shift;
-  const auto kind = offset & (size - 1) ? Fault::Kind::kMisalignedAddress : Fault::Kind::kIllegalAddress;
-  raise(thread, kind, offset, access_text("shared memory offset", size, false, offset));
+  const bool aligned = (offset & (size - 1)) == 0;
+  void* place = aligned ? fiber_of(thread)->block->cluster()->in_window(offset, size) : nullptr;
+  if (place) return place;
+  const auto kind = aligned ? Fault::Kind::kIllegalAddress : Fault::Kind::kMisalignedAddress;
+  raise_fault(thread, kind, offset, access_text("shared memory offset", size, false, offset));
 }
 
 void* simgpu_resolve_local(ThreadContext* thread, uint64_t address, uint32_t shift) {
   const uint32_t size = 1u << shift;
   const auto kind = address & (size - 1) ? Fault::Kind::kMisalignedAddress : Fault::Kind::kIllegalAddress;
-  raise(thread, kind, address, access_text("local memory address", size, false, address));
+  raise_fault(thread, kind, address, access_text("local memory address", size, false, address));
 }
 
-// Codes as native/ptx/ops_memory.py numbers the spaces: global, shared, local, const, param.
+// Codes as native/ptx/ops_memory.py numbers the spaces: global, shared, local, const, param, shared memory of the cluster.
 bool simgpu_is_space(ThreadContext* thread, uint64_t address, uint32_t space) {
   const auto shared = reinterpret_cast<uint64_t>(thread->block->shared);
   const bool in_shared = within(address, 1, shared, shared + thread->block->shared_bytes);
   const bool in_local = within(address, 1, thread->stack_low, thread->stack_high);
   const auto params = reinterpret_cast<uint64_t>(thread->block->launch->params);
   const bool in_params = within(address, 1, params, params + grid_of(thread)->param_bytes());
+  const bool in_cluster = in_shared || fiber_of(thread)->block->cluster()->contains(address, 1);
   switch (space) {
     case 0:
-      return !in_shared && !in_local && !in_params;
+      return !in_cluster && !in_local && !in_params;
     case 1:
       return in_shared;
     case 2:
       return in_local;
     case 4:
       return in_params;
+    case 5:
+      return in_cluster;
     default:
       return false;
   }
 }
 
 void simgpu_trap(ThreadContext* thread, uint32_t breakpoint) {
-  raise(thread, Fault::Kind::kTrap, 0, breakpoint ? "breakpoint instruction" : "trap instruction");
+  raise_fault(thread, Fault::Kind::kTrap, 0, breakpoint ? "breakpoint instruction" : "trap instruction");
 }
 
 void simgpu_exit(ThreadContext* thread) { fiber_of(thread)->block->end_thread(fiber_of(thread)); }
 
 void simgpu_overflow(ThreadContext* thread) {
-  raise(thread, Fault::Kind::kStackOverflow, 0, "the stack of a device thread is full: recursion too deep");
+  raise_fault(thread, Fault::Kind::kStackOverflow, 0, "the stack of a device thread is full: recursion too deep");
 }
 
 void simgpu_bad_call(ThreadContext* thread, uint64_t target) {
-  raise(thread, Fault::Kind::kInvalidPc, target, "call through a pointer that is no device function");
+  raise_fault(thread, Fault::Kind::kInvalidPc, target, "call through a pointer that is no device function");
 }
 
 void simgpu_yield(ThreadContext* thread) { fiber_of(thread)->block->yield(fiber_of(thread)); }
@@ -232,7 +244,7 @@ void simgpu_free(ThreadContext* thread, uint64_t address) {
 void simgpu_set_condition(ThreadContext* thread, uint64_t handle, uint32_t value) {
   const DeviceServices* services = grid_of(thread)->launch().services;
   if (services && services->set_condition && services->set_condition(handle, value)) return;
-  raise(thread, Fault::Kind::kIllegalAddress, handle, "cudaGraphSetConditional with a handle that is none");
+  raise_fault(thread, Fault::Kind::kIllegalAddress, handle, "cudaGraphSetConditional with a handle that is none");
 }
 
 // Bits of `info`: geometry 0-3, kind of fetch 4-7, integer coordinates 8, component 12-13.
@@ -272,7 +284,7 @@ void simgpu_assert(ThreadContext* thread, uint64_t message, uint64_t file, uint3
   text += device_string(thread, message) + "` failed.";
   const DeviceServices* services = grid_of(thread)->launch().services;
   if (services && services->print) services->print(text + "\n");
-  raise(thread, Fault::Kind::kAssert, 0, text);
+  raise_fault(thread, Fault::Kind::kAssert, 0, text);
 }
 
 // The position of the n-th set bit of `mask` from bit `base` on (n > 0 upwards, n < 0 downwards), all ones if there is none.

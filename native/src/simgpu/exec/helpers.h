@@ -45,5 +45,24 @@ void simgpu_surface_load(ThreadContext*, uint64_t handle, uint32_t info, const u
 void simgpu_surface_store(ThreadContext*, uint64_t handle, uint32_t info, const uint32_t* coordinates, const uint8_t* from);
 uint32_t simgpu_texture_query(ThreadContext*, uint64_t handle, uint32_t what, uint32_t surface);
 void simgpu_assert(ThreadContext*, uint64_t message, uint64_t file, uint32_t line, uint64_t function, uint64_t char_size);
+uint32_t simgpu_lane(ThreadContext*);
+void simgpu_gather(ThreadContext*, uint64_t value, uint64_t* all);
+void simgpu_matrix(ThreadContext*, uint8_t* fragments);
+void simgpu_fragment(ThreadContext*, uint64_t address, uint32_t stride, uint32_t shape, uint8_t* registers, uint32_t store);
+void simgpu_matrix_rows(ThreadContext*, const uint64_t* rows, uint8_t* registers, uint32_t mode);
+uint32_t simgpu_transposed(ThreadContext*, const uint64_t* values);
+uint64_t simgpu_cluster_address(ThreadContext*, uint64_t window);
+uint64_t simgpu_cluster_window(ThreadContext*, uint64_t address);
+uint64_t simgpu_map_rank(ThreadContext*, uint64_t address, uint32_t rank);
+uint32_t simgpu_cluster_rank(ThreadContext*, uint64_t address);
+void simgpu_cluster_arrive(ThreadContext*);
+void simgpu_cluster_wait(ThreadContext*);
+void simgpu_mbarrier_init(ThreadContext*, uint64_t* place, uint32_t count);
+void simgpu_mbarrier_inval(ThreadContext*, uint64_t* place, uint32_t unused);
+void simgpu_mbarrier_expect(ThreadContext*, uint64_t* place, uint32_t bytes);
+void simgpu_mbarrier_complete(ThreadContext*, uint64_t* place, uint32_t bytes);
+uint64_t simgpu_mbarrier_arrive(ThreadContext*, uint64_t* place, uint32_t count, uint32_t bytes, uint32_t drop);
+uint32_t simgpu_mbarrier_test(ThreadContext*, const uint64_t* place, uint32_t parity, uint32_t patient);
+void simgpu_copy_bulk(ThreadContext*, uint64_t to, uint64_t from, uint32_t bytes);
 uint32_t simgpu_fns(uint32_t mask, uint32_t base, int32_t n);
 }

@@ -11,7 +11,7 @@
 namespace simgpu::exec {
 
 // Raised whenever compiled code of an older layout must not be run; part of the cache key.
-inline constexpr uint32_t kKernelAbiVersion = 3;
+inline constexpr uint32_t kKernelAbiVersion = 4;
 
 // One per grid, read-only while it runs.
 struct LaunchContext {
@@ -27,6 +27,7 @@ struct LaunchContext {
   uint32_t total_shared_bytes;
   uint64_t workspace;  // of a cooperative grid: two words, the second its barrier; else 0
   uint32_t multiprocessors;
+  uint32_t cluster[3];  // blocks
 };
 
 // One per block.
@@ -56,6 +57,7 @@ static_assert(offsetof(LaunchContext, granules) == 16 && offsetof(LaunchContext,
 static_assert(offsetof(LaunchContext, grid) == 40 && offsetof(LaunchContext, block) == 52 && offsetof(LaunchContext, grid_id) == 64);
 static_assert(offsetof(LaunchContext, dynamic_shared_bytes) == 72 && offsetof(LaunchContext, total_shared_bytes) == 76);
 static_assert(offsetof(LaunchContext, workspace) == 80 && offsetof(LaunchContext, multiprocessors) == 88);
+static_assert(offsetof(LaunchContext, cluster) == 92);
 static_assert(offsetof(BlockContext, launch) == 0 && offsetof(BlockContext, shared) == 8 && offsetof(BlockContext, block_index) == 16);
 static_assert(offsetof(BlockContext, shared_bytes) == 28 && offsetof(BlockContext, multiprocessor) == 32);
 static_assert(offsetof(ThreadContext, block) == 0 && offsetof(ThreadContext, tid) == 8 && offsetof(ThreadContext, linear_tid) == 20);

@@ -24,6 +24,7 @@ struct Session {
   std::string message;
   std::shared_ptr<Program> program;
   std::vector<uint64_t> globals;
+  uint32_t cluster[3] = {1, 1, 1};
 
   Session() : granules(kArenaBytes >> kGranuleShift) {
     arena = static_cast<uint8_t*>(mmap(nullptr, kArenaBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
@@ -111,6 +112,11 @@ EXPORT int exec_prepare(Session* session, const char* kernel, uint32_t* code) {
   return 0;
 }
 
+// For the runs that follow.
+EXPORT void exec_set_cluster(Session* session, const uint32_t* cluster) {
+  std::memcpy(session->cluster, cluster, sizeof(session->cluster));
+}
+
 // Fault::Kind, -1: no such kernel.
 EXPORT int exec_run(Session* session, const char* kernel, const uint32_t* grid, const uint32_t* block, uint32_t shared, const void* params,
                     int cooperative) {
@@ -119,6 +125,7 @@ EXPORT int exec_run(Session* session, const char* kernel, const uint32_t* grid, 
   Launch launch;
   std::memcpy(launch.grid, grid, sizeof(launch.grid));
   std::memcpy(launch.block, block, sizeof(launch.block));
+  std::memcpy(launch.cluster, session->cluster, sizeof(launch.cluster));
   launch.dynamic_shared_bytes = shared;
   launch.params = params;
   launch.globals = session->globals.data();

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 
+#include "simgpu/exec/half.h"
+
 namespace simgpu::exec {
 namespace {
 
@@ -19,14 +21,6 @@ struct Texel {
 bool integral(const Texture& texture) {
   const bool floating = texture.channel == Channel::kF16 || texture.channel == Channel::kF32;
   return !floating && (texture.as_integer || channel_bytes(texture.channel) == 4);
-}
-
-float half_value(uint16_t bits) {
-  const uint32_t exponent = bits >> 10 & 31, mantissa = bits & 1023;
-  const float sign = bits >> 15 ? -1.0f : 1.0f;
-  if (exponent == 31) return mantissa ? NAN : sign * INFINITY;
-  if (exponent == 0) return sign * std::ldexp(static_cast<float>(mantissa), -24);
-  return sign * std::ldexp(static_cast<float>(mantissa | 1024), static_cast<int>(exponent) - 25);
 }
 
 float from_srgb(float value) { return value <= 0.04045f ? value / 12.92f : std::pow((value + 0.055f) / 1.055f, 2.4f); }
@@ -57,7 +51,7 @@ void decode(Channel channel, const uint8_t* place, float* value, uint32_t* bits)
     case Channel::kS16:
       return decode_integer<int16_t>(place, value, bits);
     case Channel::kF16:
-      *value = half_value(read<uint16_t>(place));
+      *value = static_cast<float>(half_value(read<uint16_t>(place)));
       return;
     case Channel::kU32:
     case Channel::kS32:

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "simgpu/exec/block.h"
+#include "simgpu/exec/matrix.h"
 
 namespace simgpu::exec {
 namespace {
@@ -136,6 +137,24 @@ void elect(Fiber* lanes, uint32_t members) {
   }
 }
 
+// Every lane gets what all have; the buffer's address came in two halves.
+void gather(Fiber* lanes, uint32_t members) {
+  for (uint32_t left = members; left; left &= left - 1) {
+    const Fiber& fiber = lanes[std::countr_zero(left)];
+    auto* all = reinterpret_cast<uint64_t*>(fiber.operands[0] | uint64_t{fiber.operands[1]} << 32);
+    for (unsigned lane = 0; lane < kWarpSize; ++lane) all[lane] = members >> lane & 1 ? lanes[lane].value : 0;
+  }
+}
+
+void multiply(Fiber* lanes, uint32_t members) {
+  uint8_t* fragments[kWarpSize] = {};
+  for (uint32_t left = members; left; left &= left - 1) {
+    const unsigned lane = std::countr_zero(left);
+    fragments[lane] = reinterpret_cast<uint8_t*>(lanes[lane].value);
+  }
+  multiply_matrices(fragments);
+}
+
 }  // namespace
 
 void exchange_values(Fiber* lanes, uint32_t members) {
@@ -150,6 +169,10 @@ void exchange_values(Fiber* lanes, uint32_t members) {
       return reduce(lanes, members);
     case Exchange::kElect:
       return elect(lanes, members);
+    case Exchange::kGather:
+      return gather(lanes, members);
+    case Exchange::kMatrix:
+      return multiply(lanes, members);
     default:
       return;  // a plain warp barrier has no values
   }
