@@ -1,0 +1,295 @@
+"""Everything that can happen to leases, in random order, on a real store: after each step nothing is given twice and nobody has too much."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import shutil
+import tempfile
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from bitfusion_core.errors import ClientRefused, NoCapacity
+from bitfusion_core.models import HOLD_CONNECTION, HOLD_LEASE, Lease, LeaseRequest
+from bitfusion_core.settings import Settings
+from bitfusion_server.administration.audit import Audit
+from bitfusion_server.administration.clients import ClientAdministration
+from bitfusion_server.assembly import obey
+from bitfusion_server.auth.clients import Clients
+from bitfusion_server.sessions.service import LeaseService
+from bitfusion_server.sessions.ticket import Ticket
+from bitfusion_server.settings.live import LiveSettings
+from bitfusion_server.store.base import GLOBAL, Client, ClientState, client_subject, server_subject
+from bitfusion_server.store.sqlite import SqliteStore
+from tests.server.conftest import SERVER_ID, service_with
+from tests.server.fakes import FakeDispatcher, FakeGpus
+
+T = TypeVar("T")
+
+NAMES = ("ann", "bob", "eve")
+GPUS_MIB = (16000, 16000, 8000)
+ROUNDING = 1e-6
+STEPS = 250
+RUNS, MANY_RUNS = 12, 48  # 3,000 and 12,000 steps
+
+requests = st.builds(
+    LeaseRequest,
+    gpus=st.integers(1, 3),
+    fraction=st.sampled_from((None, None, 0.1, 0.25, 0.5, 1.0)),
+    hold=st.sampled_from((HOLD_LEASE, HOLD_CONNECTION)),
+    timeout_s=st.sampled_from((0.0, 1000.0)),
+) | st.builds(LeaseRequest, gpus=st.integers(1, 2), memory_mib=st.sampled_from((1000, 6000, 12000)), hold=st.just(HOLD_LEASE))
+
+
+@dataclasses.dataclass
+class Before:
+    """What was true after the step before."""
+
+    leases: frozenset[str] = frozenset()
+    use: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+class Leases(RuleBasedStateMachine):
+    """Three clients, three GPUs of two sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+        self.waiting: list[Ticket] = []
+        self.states = dict.fromkeys(NAMES, ClientState.ACTIVE)
+        self.before = Before()
+        self.service: LeaseService
+
+    def wait_for(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it, and whatever follows from it."""
+
+        async def all_of_it() -> T:
+            result = await work
+            async with asyncio.timeout(20):
+                while not self.settled():  # noqa: ASYNC110 - a state of many objects; short, since there are many steps
+                    await asyncio.sleep(0.0002)
+            return result
+
+        return self.loop.run_until_complete(all_of_it())
+
+    def settled(self) -> bool:
+        """Nothing is on its way: each lease is open, and where the dispatcher is, it knows the same."""
+        sessions = [self.service.session(lease.id) for lease in self.service.leases()]
+        quiet = all(session.settled.is_set() and not session.ending.is_set() for session in sessions)
+        return quiet and self.service.ready and set(self.dispatcher.sessions) == {session.lease.id for session in sessions}
+
+    @initialize()
+    def start(self) -> None:
+        """A new server."""
+        self.wait_for(self._open())
+
+    async def _open(self) -> None:
+        self.store = SqliteStore(self.directory / "store.db")
+        await self.store.open()
+        for name in NAMES:
+            await self.store.insert_client(Client(name, "T", "host", name, 0.0))
+        self.dispatcher = FakeDispatcher(self.directory / "dispatcher.sock")
+        await self.dispatcher.start()
+        await self._start_service()
+
+    async def _start_service(self) -> None:
+        self.settings = LiveSettings(self.store, Settings({}), SERVER_ID)
+        await self.settings.load()
+        self.clients = Clients(self.store, self.settings, time.time)
+        await self.clients.load()
+        self.service = service_with(self.store, self.dispatcher, FakeGpus(*GPUS_MIB), self.settings, self.clients)
+        obey(self.service, self.settings)
+        await self.service.start()
+        audit = Audit(self.store, time.time)
+        self.administration = ClientAdministration(self.store, self.clients, self.service, audit, time.time)
+
+    @rule(wanted=st.lists(st.tuples(requests, st.sampled_from(NAMES)), min_size=1, max_size=4))
+    def allocate(self, wanted: list[tuple[LeaseRequest, str]]) -> None:
+        """Some want GPUs, all at once."""
+
+        async def ask() -> None:
+            for request, name in wanted:
+                with contextlib.suppress(ClientRefused, NoCapacity):
+                    self.waiting.append(self.service.request(request, "T", name))
+
+        self.wait_for(ask())
+
+    @precondition(lambda self: self.before.leases)
+    @rule(data=st.data(), drop=st.booleans())
+    def release(self, data: st.DataObject, drop: bool) -> None:
+        """A lease is given back, or its holder's connection breaks."""
+        lease_id = data.draw(st.sampled_from(sorted(self.before.leases)))
+
+        async def hold_and_drop() -> None:
+            async with self.service.holding(lease_id):
+                pass
+
+        self.wait_for(hold_and_drop() if drop else self.service.release(lease_id))
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        """A client leaves, while it waits or in the moment of the grant."""
+        ticket = self.waiting.pop(data.draw(st.integers(0, len(self.waiting) - 1)))
+
+        async def leave() -> None:
+            self.service.cancel(ticket)
+
+        self.wait_for(leave())
+
+    @rule(name=st.sampled_from(NAMES))
+    def expire(self, name: str) -> None:
+        """A client's sessions have been idle for too long."""
+
+        async def idle() -> None:
+            await self.settings.change(client_subject(name), {"lease.idle_timeout_min": 1})
+            for lease in self.leases_of(name):
+                self.service.session(lease.id).last_activity -= 61
+            self.service.end_idle()
+            await self.settings.change(client_subject(name), {"lease.idle_timeout_min": None})
+
+        mine = {lease.id for lease in self.leases_of(name)}
+        self.wait_for(idle())
+        assert not mine & {lease.id for lease in self.service.leases()}
+
+    @rule(name=st.sampled_from(NAMES), enable=st.booleans())
+    def disable(self, name: str, enable: bool) -> None:
+        """A client is disabled, or enabled again."""
+        if self.states[name] is ClientState.DELETED:
+            return
+        self.states[name] = ClientState.ACTIVE if enable else ClientState.DISABLED
+        self.wait_for(self.administration.enable("a", name) if enable else self.administration.disable("a", name))
+
+    @rule(name=st.sampled_from(NAMES), sure=st.integers(0, 9))
+    def delete(self, name: str, sure: int) -> None:
+        """A client is deleted; rarely, since it does not come back."""
+        if sure == 0:
+            self.states[name] = ClientState.DELETED
+            self.wait_for(self.administration.delete("a", name))
+            assert not self.leases_of(name)
+
+    @rule(accepting=st.booleans())
+    def drain(self, accepting: bool) -> None:
+        """New applications are allowed or not."""
+        self.wait_for(self.settings.change(server_subject(SERVER_ID), {"server.accepting": accepting}))
+
+    @rule(subject=st.sampled_from((GLOBAL, *map(client_subject, NAMES))), quota=st.sampled_from((None, 0, 0.5, 1.25, 2, 64)))
+    def change_quota(self, subject: str, quota: float | None) -> None:
+        """For all or for one, also below what it has."""
+        self.wait_for(self.settings.change(subject, {"client.gpu_quota": quota}))
+
+    @precondition(lambda self: len(self.before.leases) > 1)
+    @rule()
+    def restart(self) -> None:
+        """The manager stops and comes back; who waited has to ask again, who runs goes on."""
+
+        async def again() -> None:
+            self.service.detach()
+            await self.service.stop()
+            await self._start_service()
+
+        self.waiting.clear()
+        leases = {lease.id for lease in self.service.leases()}
+        self.wait_for(again())
+        assert leases == {lease.id for lease in self.service.leases()}
+
+    @precondition(lambda self: len(self.before.leases) > 1)
+    @rule()
+    def restart_dispatcher(self) -> None:
+        """The dispatcher dies and comes back with nothing."""
+
+        async def again() -> None:
+            await self.dispatcher.stop()
+            self.dispatcher = FakeDispatcher(self.dispatcher.path)
+            await self.dispatcher.start()
+
+        self.wait_for(again())
+
+    def leases_of(self, name: str) -> list[Lease]:
+        """A client's."""
+        return [lease for lease in self.service.leases() if lease.client_id == name]
+
+    @invariant()
+    def no_gpu_has_more_than_it_has(self) -> None:
+        """Charges fit into the memory; who has a GPU whole has it alone; the books say the same."""
+        for state in self.service.inventory().gpus:
+            charged = [(gpu, lease) for lease in self.service.leases() for gpu in lease.gpus if gpu.uuid == state.gpu.uuid]
+            assert sum(gpu.charge_mib for gpu, _ in charged) == state.used_mib <= state.gpu.memory_mib
+            assert len(charged) == state.leases
+            assert len(charged) <= 1 or all(lease.partition for _, lease in charged)
+
+    @invariant()
+    def each_lease_is_what_it_promises(self) -> None:
+        """Distinct GPUs, the same memory of each."""
+        for lease in self.service.leases():
+            assert len({gpu.uuid for gpu in lease.gpus}) == len(lease.gpus)
+            assert {gpu.memory_mib for gpu in lease.gpus} == {lease.memory_mib}
+
+    @invariant()
+    def nobody_gets_more_than_the_quota(self) -> None:
+        """Whoever has more than the quota had it before the quota was lowered."""
+        use = {name: sum(lease.fraction * len(lease.gpus) for lease in self.leases_of(name)) for name in NAMES}
+        for name, gpus in use.items():
+            assert gpus <= max(self.clients.quota(name), self.before.use.get(name, 0.0)) + ROUNDING
+        self.before.use = use
+
+    @invariant()
+    def nothing_starts_that_may_not(self) -> None:
+        """Neither for a client that is disabled or deleted, nor on a server that takes no new applications."""
+        leases = self.service.leases()
+        new = [lease for lease in leases if lease.id not in self.before.leases]
+        assert not new or self.service.accepting
+        assert all(self.states[lease.client_id] is ClientState.ACTIVE for lease in new)
+        assert all(self.states[lease.client_id] is not ClientState.DELETED for lease in leases)
+        self.before.leases = frozenset(lease.id for lease in leases)
+
+    @invariant()
+    def store_and_dispatcher_agree(self) -> None:
+        """What is open is stored and admitted; nothing else is; nothing open is in the history."""
+
+        async def stored() -> tuple[set[str], set[str]]:
+            ended = await self.store.ended_leases(20)
+            return {active.lease.id for active in await self.store.active_leases(SERVER_ID)}, {row.lease.id for row in ended.items}
+
+        active, ended = self.wait_for(stored())
+        assert active == self.before.leases == set(self.dispatcher.sessions)
+        assert not active & ended
+
+    def teardown(self) -> None:
+        """Leave nothing behind."""
+
+        async def close() -> None:
+            await self.service.stop()
+            await self.dispatcher.stop()
+            await self.store.close()
+
+        self.loop.run_until_complete(close())
+        self.loop.close()
+        shutil.rmtree(self.directory)
+
+
+def run(runs: int) -> None:
+    """So many servers, each for `STEPS` steps."""
+    chosen = settings(max_examples=runs, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(Leases, settings=chosen)  # type: ignore[no-untyped-call]
+
+
+def test_some_thousand_steps() -> None:
+    """Whatever happens in whatever order, every invariant holds after every step."""
+    run(RUNS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_many_steps() -> None:
+    """The same for longer."""
+    run(MANY_RUNS)
