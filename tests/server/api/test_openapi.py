@@ -45,7 +45,6 @@ def fuzz(api: Api, ids: list[str], examples: int) -> int:
     names = itertools.cycle(ids)
     sent = 0
     http = requests.Session()
-    http.verify = False
 
     def check(case: Case) -> None:
         nonlocal sent
@@ -58,6 +57,7 @@ def fuzz(api: Api, ids: list[str], examples: int) -> int:
             base_url=f"https://127.0.0.1:{api.port}",
             session=http,
             headers={"Authorization": f"Bearer {api.admin}"},
+            verify=False,
             timeout=30,
             allow_redirects=False,
         )
