@@ -139,7 +139,7 @@ async def show(call: Call) -> LeaseShown:
 
 async def keep(call: Call) -> None:
     """The client has saved the lease it was granted with `hold: lease`; without that it ends after `lease.silence_s`."""
-    call.services.leases.keep(_owned(call).id)
+    await call.services.leases.keep(_owned(call).id)
 
 
 async def delete(call: Call) -> None:

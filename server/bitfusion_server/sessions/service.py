@@ -83,7 +83,7 @@ class LeaseService:
         for active in await self._store.active_leases(self.server_id):
             session = Session(active, self._now())
             session.settled.set()
-            session.kept = True
+            session.kept = active.kept
             self._sessions[active.lease.id] = session
             self._queue.take(_owner(active.lease), _placement(active.lease))
             self._give_grace(session)
@@ -210,10 +210,10 @@ class LeaseService:
         """Let a client measure the network; takes no GPU."""
         await self._dispatcher.measure(session, key)
 
-    def keep(self, lease_id: str) -> None:
-        """Its client has read and saved the grant: a lease without a connection now lives until it is released."""
+    async def keep(self, lease_id: str) -> None:
+        """Its client has read and saved the grant: a lease without a connection now lives until it is released, whatever happens to us."""
         session = self.session(lease_id)
-        if session.lease.hold == HOLD_LEASE:
+        if session.lease.hold == HOLD_LEASE and await self._store.keep_lease(lease_id):
             session.kept = True
             session.stop_grace()
 

@@ -97,10 +97,11 @@ class Client:
 
 @dataclass(frozen=True)
 class ActiveLease:
-    """A lease and its session key, which is kept exactly as long."""
+    """A lease and its session key, which is kept exactly as long. `kept`: its client has confirmed that it has it."""
 
     lease: Lease
     key: bytes = field(repr=False)
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,10 @@ class Store(ABC):
     @abstractmethod
     async def open_lease(self, active: ActiveLease) -> bool:
         """Add a lease unless its id is taken."""
+
+    @abstractmethod
+    async def keep_lease(self, lease_id: str) -> bool:
+        """Note that its client has confirmed an open lease; false if it is not open."""
 
     @abstractmethod
     async def close_lease(self, lease_id: str, ended_at: float, reason: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ TABLES: tuple[Table, ...] = (
     Table(
         "lease",
         "open leases with their session keys",
-        _columns("id TEXT, server_id TEXT, granted_at REAL, session_key BLOB, body TEXT"),
+        (*_columns("id TEXT, server_id TEXT, granted_at REAL, session_key BLOB, body TEXT"), *_columns("kept INTEGER", 3)),
         key=("id",),
         order=("server_id", "granted_at"),
     ),

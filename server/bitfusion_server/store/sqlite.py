@@ -131,9 +131,12 @@ class SqliteStore(Store):
     async def open_lease(self, active: ActiveLease) -> bool:
         lease = active.lease
         return await self._change(
-            "INSERT OR IGNORE INTO lease (id, server_id, granted_at, session_key, body) VALUES (?, ?, ?, ?, ?)",
-            *(lease.id, lease.server_id, lease.granted_at, active.key, _encode(lease)),
+            "INSERT OR IGNORE INTO lease (id, server_id, granted_at, session_key, body, kept) VALUES (?, ?, ?, ?, ?, ?)",
+            *(lease.id, lease.server_id, lease.granted_at, active.key, _encode(lease), active.kept),
         )
+
+    async def keep_lease(self, lease_id: str) -> bool:
+        return await self._change("UPDATE lease SET kept = 1 WHERE id = ?", lease_id)
 
     async def close_lease(self, lease_id: str, ended_at: float, reason: str) -> bool:
         def work(db: sqlite3.Connection) -> bool:
@@ -149,8 +152,9 @@ class SqliteStore(Store):
 
     async def active_leases(self, server_id: str) -> Sequence[ActiveLease]:
         def work(db: sqlite3.Connection) -> tuple[ActiveLease, ...]:
-            rows = db.execute("SELECT body, session_key FROM lease WHERE server_id = ? ORDER BY granted_at, rowid", (server_id,))
-            return tuple(ActiveLease(_decode(body, Lease), key) for body, key in rows)
+            # One that was written before there was anything to confirm has been confirmed.
+            query = "SELECT body, session_key, IFNULL(kept, 1) FROM lease WHERE server_id = ? ORDER BY granted_at, rowid"
+            return tuple(ActiveLease(_decode(body, Lease), key, bool(kept)) for body, key, kept in db.execute(query, (server_id,)))
 
         return await self._reader.run(work)
 

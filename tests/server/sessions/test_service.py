@@ -187,7 +187,7 @@ async def test_lease_ends_with_its_holder(service: LeaseService, dispatcher: Fak
 async def test_lease_without_connection_stays(service: LeaseService) -> None:
     """A lease of request_gpus does not depend on a holder."""
     lease_id = await granted(service)
-    service.keep(lease_id)
+    await service.keep(lease_id)
 
     async with service.holding(lease_id):
         pass
@@ -201,7 +201,7 @@ async def test_grant_that_nobody_confirms_ends(store: Store, dispatcher: FakeDis
     await service.start()
     lost, kept = await granted(service), await granted(service)
 
-    service.keep(kept)
+    await service.keep(kept)
 
     await until(lambda: [lease.id for lease in service.leases()] == [kept])
     assert dispatcher.revoked == [(lost, "its client did not confirm the grant")]

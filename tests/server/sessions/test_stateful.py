@@ -102,7 +102,7 @@ class Leases(RuleBasedStateMachine):
         await self._start_service()
 
     async def _start_service(self) -> None:
-        self.settings = LiveSettings(self.store, Settings({}), SERVER_ID)
+        self.settings = LiveSettings(self.store, Settings({"lease.silence_s": 3600, "lease.reconnect_s": 3600}), SERVER_ID)
         await self.settings.load()
         self.clients = Clients(self.store, self.settings, time.time)
         await self.clients.load()

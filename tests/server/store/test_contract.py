@@ -149,6 +149,17 @@ async def test_lease_life(store: Store) -> None:
     assert (lease().lease, 30.0, "released") == (ended.lease, ended.ended_at, ended.reason)
 
 
+async def test_a_confirmed_lease_stays_confirmed(store: Store) -> None:
+    """What a client has confirmed is known after a restart; nothing can be confirmed that is not open."""
+    await store.open_lease(lease())
+    assert not (await store.active_leases("s1"))[0].kept
+
+    assert await store.keep_lease("l1")
+    assert (await store.active_leases("s1"))[0].kept
+    await store.close_lease("l1", 30.0, "released")
+    assert not await store.keep_lease("l1")
+
+
 async def test_history_pages(store: Store) -> None:
     """History is read newest first, page by page."""
     for number in range(5):
