@@ -56,7 +56,7 @@ ROWS: tuple[Row, ...] = (
     Row("smi", CLIENT, "Show the GPUs of all servers in the manner of nvidia-smi"),
     Row("local", CLIENT, "Run a CUDA application on this machine's own GPUs", launches=True),
     Row("net_perf", CLIENT, "Measure latency and bandwidth to all servers"),
-    Row("cdi", CLIENT, "Write a CDI specification, with which containers use GPUs of the network", built=False),
+    Row("cdi", CLIENT, "Write a CDI specification, with which containers use GPUs of the network"),
     Row("server", SERVER, "Run the dispatcher, which accepts applications", "s", server=True),
     Row("resource_scheduler", SERVER, "Run the resource scheduler (SRS) of a GPU server", "srs", server=True),
     Row("analytics", SERVER, "Run the analytics server", server=True),
