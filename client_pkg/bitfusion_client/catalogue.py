@@ -52,7 +52,7 @@ ROWS: tuple[Row, ...] = (
     Row("request_gpus", CLIENT, "Reserve GPUs for several applications"),
     Row("release_gpus", CLIENT, "Give back GPUs reserved by request_gpus, with the same options"),
     Row("run", CLIENT, "Reserve GPUs, run an application on them, give them back", launches=True),
-    Row("stats", CLIENT, "Show statistics of all servers", built=False),
+    Row("stats", CLIENT, "Show statistics of all servers, now and over a time"),
     Row("smi", CLIENT, "Show the GPUs of all servers in the manner of nvidia-smi"),
     Row("local", CLIENT, "Run a CUDA application on this machine's own GPUs", launches=True),
     Row("net_perf", CLIENT, "Measure latency and bandwidth to all servers"),
