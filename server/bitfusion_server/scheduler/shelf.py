@@ -31,36 +31,34 @@ class Room:
 
 def room_of(inventory: Inventory) -> Room:
     """The room of a server."""
-    free = sorted((state.free_mib for state in inventory.gpus), reverse=True)
-    shared = sorted((state.free_mib for state in inventory.gpus if not state.untouched), reverse=True)
-    return Room(tuple(free), tuple(shared), len(free) - len(shared))
+    free = [(state.free_mib, state.untouched) for state in inventory.gpus]
+    free.sort(reverse=True)
+    shared = tuple(free_mib for free_mib, untouched in free if not untouched)
+    return Room(tuple(free_mib for free_mib, _ in free), shared, len(free) - len(shared))
 
 
 class Shelf:
-    """Servers with GPUs of one size. Each list is sorted; in the k-th, a server stands where its k-th roomiest GPU puts it."""
+    """Servers with GPUs of one size, in sorted lists: by their untouched GPUs, and by the free memory of their k-th roomiest GPU, for every k
+    once among all GPUs and once among those in use already."""
 
     def __init__(self, size_mib: int, reserve_mib: int) -> None:
         self._size_mib = size_mib
         self._reserve_mib = reserve_mib
         self._rooms: dict[str, Room] = {}
-        self._whole: list[_Row] = []
-        self._free: list[list[_Row]] = []
-        self._shared: list[list[_Row]] = []
+        self._lists: list[list[_Row]] = [[]]
 
     def put(self, server_id: str, room: Room) -> None:
         """Add a server, or move it to where it now belongs."""
-        self.remove(server_id)
-        self._rooms[server_id] = room
-        self._reach(len(room.free_mib))
-        for rows, row in self._rows(server_id, room):
-            insort(rows, row)
+        before = self._rooms.get(server_id)
+        if before != room:
+            self._rooms[server_id] = room
+            self._move(server_id, before, room)
 
     def remove(self, server_id: str) -> None:
         """Forget a server."""
         room = self._rooms.pop(server_id, None)
         if room is not None:
-            for rows, row in self._rows(server_id, room):
-                del rows[bisect_left(rows, row)]
+            self._move(server_id, room, None)
 
     def charge(self, request: LeaseRequest) -> int | None:
         """What each GPU here would give to the request."""
@@ -69,14 +67,14 @@ class Shelf:
     def fitting(self, request: LeaseRequest) -> Iterator[str]:
         """Servers with room: those where no further GPU has to be broken up come first, then the tightest."""
         charge = self.charge(request)
-        if charge is None or request.gpus > len(self._free):
+        if charge is None or request.gpus > self._most_gpus:
             return
         if request.whole:
-            yield from _from(self._whole, request.gpus)
+            yield from _from(self._lists[0], request.gpus)
             return
-        first = list(itertools.islice(_from(self._shared[request.gpus - 1], charge), _KEPT))
+        first = list(itertools.islice(_from(self._shared(request.gpus), charge), _KEPT))
         yield from first
-        yield from (server_id for server_id in _from(self._free[request.gpus - 1], charge) if server_id not in first)
+        yield from (server_id for server_id in _from(self._all(request.gpus), charge) if server_id not in first)
 
     def gpu_share(self, request: LeaseRequest) -> float:
         """What the request counts against a quota when it is served here."""
@@ -91,8 +89,8 @@ class Shelf:
 
     def roomiest(self, request: LeaseRequest) -> Iterator[str]:
         """Servers by how little is missing, whether the request fits or not."""
-        if self.charge(request) is not None and request.gpus <= len(self._free):
-            rows = self._whole if request.whole else self._free[request.gpus - 1]
+        if self.charge(request) is not None and request.gpus <= self._most_gpus:
+            rows = self._lists[0] if request.whole else self._all(request.gpus)
             yield from (server_id for _, _, server_id in reversed(rows) if len(self._rooms[server_id].free_mib) >= request.gpus)
 
     def most(self, request: LeaseRequest) -> int:
@@ -101,21 +99,46 @@ class Shelf:
         if charge is None:
             return 0
         if request.whole:
-            return self._whole[-1][0] if self._whole else 0
-        return sum(1 for rows in self._free if rows and rows[-1][0] >= charge)
+            return self._lists[0][-1][0] if self._lists[0] else 0
+        return sum(1 for rows in self._lists[1::2] if rows and rows[-1][0] >= charge)
 
-    def _reach(self, gpus: int) -> None:
-        while len(self._free) < gpus:
-            self._free.append([])
-            self._shared.append([])
+    def _all(self, count: int) -> list[_Row]:
+        return self._lists[2 * count - 1]
 
-    def _rows(self, server_id: str, room: Room) -> Iterator[tuple[list[_Row], _Row]]:
-        """Where a server stands in each list. Among equals, one that is broken up already comes before one with whole GPUs to lose."""
-        yield self._whole, (room.untouched, 0, server_id)
-        for number, free_mib in enumerate(room.free_mib):
-            yield self._free[number], (free_mib, room.untouched, server_id)
-        for number, free_mib in enumerate(room.shared_mib):
-            yield self._shared[number], (free_mib, room.untouched, server_id)
+    def _shared(self, count: int) -> list[_Row]:
+        return self._lists[2 * count]
+
+    @property
+    def _most_gpus(self) -> int:
+        return len(self._lists) // 2
+
+    def _move(self, server_id: str, before: Room | None, after: Room | None) -> None:
+        """From its places in the lists to others; most stay the same."""
+        old, new = _rows(server_id, before), _rows(server_id, after)
+        while len(self._lists) < len(new):
+            self._lists.append([])
+        for rows, was, becomes in zip(self._lists, *_padded(old, new), strict=False):
+            if was != becomes:
+                if was is not None:
+                    del rows[bisect_left(rows, was)]
+                if becomes is not None:
+                    insort(rows, becomes)
+
+
+def _rows(server_id: str, room: Room | None) -> list[_Row | None]:
+    """A server's row in each list. Among equals, one that is broken up already comes before one with whole GPUs to lose."""
+    if room is None:
+        return []
+    rows: list[_Row | None] = [(room.untouched, 0, server_id)]
+    for free_mib, shared_mib in itertools.zip_longest(room.free_mib, room.shared_mib):
+        rows.append((free_mib, room.untouched, server_id))
+        rows.append((shared_mib, room.untouched, server_id) if shared_mib is not None else None)
+    return rows
+
+
+def _padded(one: list[_Row | None], other: list[_Row | None]) -> tuple[list[_Row | None], list[_Row | None]]:
+    length = max(len(one), len(other))
+    return one + [None] * (length - len(one)), other + [None] * (length - len(other))
 
 
 def _from(rows: list[_Row], least: int) -> Iterator[str]:
