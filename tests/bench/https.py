@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import http.client
 import json
+import os
 import signal
 import ssl
 import threading
@@ -17,18 +18,22 @@ from pathlib import Path
 from typing import Any
 
 from bitfusion_core.settings import Settings
+from bitfusion_server import log
 from bitfusion_server.app import Manager
 from bitfusion_server.auth import tokens
 from bitfusion_server.data_directory import DataDirectory
 from bitfusion_server.store.base import Role
-from tests.bench.parts import OpenGpus, Watch, machine, process, quantiles, workplace
+from tests.bench.parts import OpenGpus, Watch, cpu_s, machine, process, quantiles, workplace
 
 _READY = "bench.json"
 _START_S = 60.0
 
 
 def serve(path: Path) -> None:
-    """The manager process; says in a file where it listens and with which token it may be asked."""
+    """The manager process, with its log in a file; says in another where it listens and with which token it may be asked."""
+    with (path / "manager.log").open("wb") as file:
+        os.dup2(file.fileno(), 2)
+    log.configure("info")
     asyncio.run(_serve(path))
 
 
@@ -73,7 +78,7 @@ class Client:
         return json.loads(lines[-1]) if lines else None
 
 
-def measure(path: Path, count: int, clients: int) -> dict[str, Any]:
+def measure(path: Path, manager: int, count: int, clients: int) -> dict[str, Any]:
     """So many allocations and releases by so many clients at once."""
     known = _started(path)
     connected = [Client(path, known["port"], known["token"]) for _ in range(clients)]
@@ -90,13 +95,13 @@ def measure(path: Path, count: int, clients: int) -> dict[str, Any]:
                     return
             client.pair()
 
-    watch = Watch()
+    watch, busy_s = Watch(), cpu_s(manager)
     threads = [threading.Thread(target=work, args=(client,)) for client in connected]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    rates = watch.rates(count)
+    rates, busy_s = watch.rates(count), cpu_s(manager) - busy_s
     requests = quantiles([one for client in connected for one in client.times])
     return {
         "machine": machine(),
@@ -104,6 +109,7 @@ def measure(path: Path, count: int, clients: int) -> dict[str, Any]:
         "pairs": count,
         "pairs_per_s": rates["per_s"],
         "seconds": rates["seconds"],
+        "manager_cpu_ms_per_pair": round(1000 * busy_s / count, 2),
         "request": requests,
     }
 
@@ -123,8 +129,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3000)
     parser.add_argument("--clients", type=int, default=8)
     arguments = parser.parse_args()
-    with workplace() as path, process(serve, path):
-        print(json.dumps(measure(path, arguments.pairs, arguments.clients), indent=2))
+    with workplace() as path, process(serve, path) as manager:
+        print(json.dumps(measure(path, manager, arguments.pairs, arguments.clients), indent=2))
 
 
 if __name__ == "__main__":

@@ -40,12 +40,12 @@ def workplace() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def process(work: Callable[[Path], None], path: Path) -> Iterator[None]:
-    """Work in a process of its own, until the block ends."""
+def process(work: Callable[[Path], None], path: Path) -> Iterator[int]:
+    """Work in a process of its own, until the block ends; its id."""
     child = multiprocessing.get_context("spawn").Process(target=work, args=(path,), daemon=True)
     child.start()
     try:
-        yield
+        yield child.pid or 0
     finally:
         child.terminate()
         child.join()
@@ -76,6 +76,12 @@ class Watch:
         """How many a second, as it was and for each second of CPU time."""
         wall_s, cpu_s = time.perf_counter() - self._wall, time.process_time() - self._cpu
         return {"per_s": round(count / wall_s), "per_cpu_s": round(count / max(cpu_s, 1e-9)), "seconds": round(wall_s, 2)}
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def machine() -> dict[str, object]:

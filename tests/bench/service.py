@@ -18,7 +18,7 @@ from bitfusion_server.sessions.service import LeaseService
 from bitfusion_server.sessions.ticket import Granted, Queued, Ticket
 from bitfusion_server.store.sqlite import SqliteStore
 from tests.bench.parts import GPUS, Watch, machine, quantiles, workplace
-from tests.server.conftest import SERVER_ID
+from tests.server.conftest import SERVER_ID, until
 
 PART = LeaseRequest(1, memory_mib=1000, hold=HOLD_LEASE, command=("python", "train.py"), hostname="laptop", user="ann")
 ALL = LeaseRequest(8, hold=HOLD_LEASE)
@@ -79,8 +79,7 @@ async def measure(path: Path, count: int, waiting: int) -> dict[str, Any]:
     facts = ServerFacts("10.0.0.5", "gpu-1", GPUS.driver_version, GPUS.cuda_version)
     service = LeaseService(store, path / "run" / "dispatcher.sock", GPUS, SERVER_ID, facts, Settings(MANY), time.time)
     await service.start()
-    while not service.ready:
-        await asyncio.sleep(0.01)
+    await until(lambda: service.ready)
     await pairs(service, count // 10, 8)
     figures = {f"{workers} clients": await pairs(service, count, workers) for workers in (1, 8, 64)}
     figures["queue"] = await behind_a_queue(service, waiting, 200)

@@ -109,8 +109,7 @@ async def measure(path: Path, servers: int, clients: int) -> dict[str, Any]:
     await history.tick(5.0)
     tick = watch.rates(1)["seconds"]
     await store.close()
-    size_mib = round(sum(file.stat().st_size for file in path.glob("store.db*")) / (1 << 20))
-    return {"machine": machine(), "filled": filled, "size_mib": size_mib, "slowest_ms": lists, "history_tick_s": tick}
+    return {"machine": machine(), "filled": filled, "slowest_ms": lists, "history_tick_s": tick}
 
 
 def main() -> None:
@@ -120,7 +119,9 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=10_000)
     arguments = parser.parse_args()
     with workplace() as path:
-        print(json.dumps(asyncio.run(measure(path, arguments.servers, arguments.clients)), indent=2))
+        figures = asyncio.run(measure(path, arguments.servers, arguments.clients))
+        size_mib = round(sum(file.stat().st_size for file in path.glob("store.db*")) / (1 << 20))
+        print(json.dumps({**figures, "size_mib": size_mib}, indent=2))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 
 from bitfusion_core.errors import ServerUnavailable
@@ -55,6 +56,7 @@ class DispatcherLink:
         self._connected = asyncio.Event()
         self._agreed = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
+        self._outbox: list[bytes] = []
         self._pending: dict[int, asyncio.Future[Event]] = {}
         self._last_id = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,13 +128,24 @@ class DispatcherLink:
         answered: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
         self._pending[number] = answered
         try:
-            self._writer.write(json.dumps({"id": number, **request}).encode() + b"\n")
+            self._send(msgspec.json.encode({"id": number, **request}) + b"\n")
             answer = await answered
         finally:
             self._pending.pop(number, None)
         if answer.get("ok") is not True:
             raise DispatcherRefused(f"{request['op']}: {answer.get('error', 'no reason given')}")
         return answer
+
+    def _send(self, line: bytes) -> None:
+        """What is asked in one turn of the event loop travels together."""
+        if not self._outbox:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outbox.append(line)
+
+    def _flush(self) -> None:
+        if self._writer is not None:
+            self._writer.write(b"".join(self._outbox))
+        self._outbox.clear()
 
     async def _keep_connected(self) -> None:
         """Whatever goes wrong is logged and tried again: without this link no lease begins or ends."""
