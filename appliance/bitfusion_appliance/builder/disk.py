@@ -92,7 +92,7 @@ def _inodes(file_system: str) -> Iterator[int]:
 def _make_esp(root: Path, disk: Path, identity: Identity, scratch: Path) -> None:
     """systemd-boot, one entry, the kernel and its initial file system."""
     place = ("--offset", str(_ALIGNMENT_MIB * MIB // _SECTOR), str(disk), str(ESP_MIB * MIB // 1024))
-    run("mkfs.vfat", "-F", "32", "-n", "ESP", "-i", identity.uuid("esp")[:8], "--invariant", *place)
+    run("mkfs.vfat", "-F", "32", "-s", "1", "-n", "ESP", "-i", identity.uuid("esp")[:8], "--invariant", *place)
     release = _kernel_release(root)
     entry = f"title Bitfusion server {identity.version}\nlinux /bitfusion/vmlinuz\ninitrd /bitfusion/initrd.img\noptions {_OPTIONS}\n"
     fixed = {"SOURCE_DATE_EPOCH": str(identity.moment), "MTOOLS_SKIP_CHECK": "1"}

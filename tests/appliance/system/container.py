@@ -60,6 +60,10 @@ class Container:
 
     def power_on(self) -> None:
         """Boot, and wait until the machine is set up and its service has been started."""
+        for number in range(1, self._adapters + 1):
+            # A real adapter forgets its settings when the power goes.
+            _run("ip", "-n", self._name, "address", "flush", "dev", f"ens{number}")
+            _run("ip", "-n", self._name, "link", "set", f"ens{number}", "down", "mtu", "1500")
         places = ("--register=no", "--keep-unit", f"--network-namespace-path=/run/netns/{self._name}", "--capability=CAP_NET_ADMIN")
         with (self._folder / "console").open("ab") as console:
             self._process = subprocess.Popen(
