@@ -69,12 +69,13 @@ def _make_root(root: Path, disk: Path, size_mib: int, identity: Identity) -> Non
     options = f"offset={offset},hash_seed={identity.uuid('hash')},lazy_itable_init=1,lazy_journal_init=1"
     names = ("-L", "rootfs", "-U", identity.uuid("file system"))
     run("mke2fs", "-q", "-F", "-t", "ext4", *names, "-E", options, "-d", str(root), str(disk), f"{size_mib}M", environment=fixed)
-    _fix_change_times(f"{disk}?offset={offset}", identity.moment)
+    _fix_times(f"{disk}?offset={offset}", identity.moment)
 
 
-def _fix_change_times(file_system: str, moment: int) -> None:
-    """mke2fs takes over when the source's inodes were changed, which nobody can set: it is overwritten in the new file system."""
-    changes = [f"set_inode_field <{inode}> ctime @{moment}\nset_inode_field <{inode}> ctime_extra 0\n" for inode in _inodes(file_system)]
+def _fix_times(file_system: str, moment: int) -> None:
+    """mke2fs takes over when the source's inodes were changed and read, itself included: both are overwritten in the new file system."""
+    fields = ("ctime @{moment}", "ctime_extra 0", "atime @{moment}", "atime_extra 0")
+    changes = (f"set_inode_field <{inode}> {field.format(moment=moment)}\n" for inode in _inodes(file_system) for field in fields)
     run("debugfs", "-w", "-f", "-", file_system, stdin="".join(changes), environment={"E2FSPROGS_FAKE_TIME": str(moment)})
 
 
