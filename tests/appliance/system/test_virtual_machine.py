@@ -70,7 +70,7 @@ def _powered_on(virtual_disk: Path, iso: Path, console: Path, port: int) -> Iter
     form = ["-drive", f"media=cdrom,format=raw,readonly=on,file={iso}"]
     network = ["-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:56001", "-device", f"vmxnet3,netdev=net,mac={MACS[0]}"]
     credential = ["-smbios", "type=11,value=io.systemd.credential:bitfusion.simulated_gpus=2"]
-    accelerator = ["-accel", "kvm", "-accel", "tcg,thread=multi"]
+    accelerator = ["-accel", "tcg,thread=multi"]
     command = ["qemu-system-x86_64", *hardware, *firmware, *storage, *form, *network, *credential, *accelerator, "-cpu", "max"]
     with subprocess.Popen(command) as process:
         try:
