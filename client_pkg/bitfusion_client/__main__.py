@@ -21,6 +21,7 @@ if not __package__:
 
 def start() -> int:
     """Answer `--version` at once, and leave everything else to the command line proper."""
+    _open_standard_streams()
     if sys.argv[1:] == ["--version"]:
         from bitfusion_client import output, release
 
@@ -29,6 +30,16 @@ def start() -> int:
     from bitfusion_client.main import main
 
     return main()
+
+
+def _open_standard_streams() -> None:
+    """Whoever starts us with closed streams must not find a connection of ours under their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # The lowest free number is this one: the others below it are open by now.
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115 - for the life of the process
 
 
 def leave(code: int) -> NoReturn:

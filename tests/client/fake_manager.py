@@ -49,6 +49,8 @@ class Behaviour:
     refuse_token: dict[str, Any] | None = None
     # Replaces an answer: path -> raw bytes.
     raw: dict[str, bytes] = field(default_factory=dict)
+    # Answers that wait: beginning of the path -> when to go on.
+    stalled: dict[str, threading.Event] = field(default_factory=dict)
     # Further answers: path -> JSON.
     more: dict[str, Any] = field(default_factory=dict)
     lease_changes: dict[str, Any] = field(default_factory=dict)
@@ -156,6 +158,9 @@ def _handler(manager: FakeManager) -> type[BaseHTTPRequestHandler]:
 
         def _serve(self, body: Any) -> None:
             manager.requests.append((self.command, self.path, body))
+            for path, go_on in manager.behaviour.stalled.items():
+                if f"{self.command} {self.path}".startswith(path):
+                    go_on.wait(30)
             raw = manager.behaviour.raw.get(self.path)
             if raw is not None:
                 self.wfile.write(raw)
