@@ -67,7 +67,8 @@ class Demo:
 
     def post(self, path: str, body: Any) -> Any:
         """What the API answers the administrator."""
-        return json.loads(self._ask("POST", path, body))
+        answer = self._ask("POST", path, body)
+        return json.loads(answer) if answer else None
 
     def lines(self, path: str, body: Any) -> list[dict[str, Any]]:
         """The stream that the API answers with, when it has ended."""

@@ -97,6 +97,7 @@ class DemoServer:
         self._ports = {name: _free_port(host, preferred) for name, preferred in PREFERRED_PORTS.items()}
         self._python = PYTHON
         self._process: subprocess.Popen[bytes] | None = None
+        self._environment: dict[str, str] = {}
 
     @property
     def log(self) -> Path:
@@ -120,6 +121,7 @@ class DemoServer:
         # Where the demo puts the distribution's; clients of a server that has none are told so.
         environment.setdefault("BITFUSION_GPU_NVIDIA_SMI", str(BUILD / "nvidia-smi" / "nvidia-smi"))
         environment["BITFUSION_WORKER_LIBRARY"] = str(LIB / "server" / "libbitfusion_worker.so")
+        self._environment = environment
         client_token = self._issue_client_token(environment)
         self._process = self._start_manager(environment)
         self._wait_until_ready(self._process)
@@ -133,6 +135,17 @@ class DemoServer:
             cli=str(CLI),
             pid=self._process.pid,
         )
+
+    def kill_manager(self) -> None:
+        """End the manager as the kernel does when memory runs out; dispatcher and sessions stay."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def start_manager_again(self) -> None:
+        """Start one on the same data and wait until it answers."""
+        self._process = self._start_manager(self._environment)
+        self._wait_until_ready(self._process)
 
     def native_environment(self) -> dict[str, str]:
         """What a program needs to use the same GPUs without the product."""
