@@ -11,15 +11,13 @@ GROUPS = (GENERAL, CLIENT, SERVER)
 class Row(NamedTuple):
     """One command.
 
-    `built` is false for a name that is reserved for a later release, `launches` true for one whose exit code is the application's, `server`
-    for one that the server package carries out, `root` for one that only root may use.
+    `launches`: its exit code is the application's; `server`: the server package carries it out; `root`: only root may use it.
     """
 
     name: str
     group: str
     summary: str
     alias: str = ""
-    built: bool = True
     launches: bool = False
     server: bool = False
     root: bool = False

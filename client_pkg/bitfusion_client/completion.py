@@ -12,7 +12,7 @@ from bitfusion_client.reference import command_of
 
 def scripts() -> dict[str, str]:
     """File names and texts: what each shell looks for."""
-    words = {row.name: tuple(_words(row)) for row in ROWS if row.built}
+    words = {row.name: tuple(_words(row)) for row in ROWS}
     return {"bitfusion": _bash(words), "_bitfusion": _zsh(words), "bitfusion.fish": _fish(words)}
 
 
@@ -32,8 +32,7 @@ def _names(row: Row) -> list[str]:
 
 
 def _cases(words: dict[str, tuple[str, ...]]) -> str:
-    rows = (row for row in ROWS if row.built)
-    return "\n".join(f"        {' | '.join(_names(row))}) words='{' '.join(words[row.name])}' ;;" for row in rows)
+    return "\n".join(f"        {' | '.join(_names(row))}) words='{' '.join(words[row.name])}' ;;" for row in ROWS)
 
 
 def _bash(words: dict[str, tuple[str, ...]]) -> str:
@@ -60,7 +59,7 @@ _bitfusion() {{
         ;;
     esac
     if ((COMP_CWORD == 1)); then
-        words='{" ".join(name for row in ROWS if row.built for name in _names(row))} --version --help'
+        words='{" ".join(name for row in ROWS for name in _names(row))} --version --help'
     else
         case ${{COMP_WORDS[1]}} in
 {_cases(words)}
@@ -73,7 +72,7 @@ complete -F _bitfusion bitfusion
 
 
 def _zsh(words: dict[str, tuple[str, ...]]) -> str:
-    described = "\n".join(f"        '{row.name}:{_quoted(row.summary)}'" for row in ROWS if row.built)
+    described = "\n".join(f"        '{row.name}:{_quoted(row.summary)}'" for row in ROWS)
     return f"""#compdef bitfusion
 # zsh completion for bitfusion; made from its table of commands
 _bitfusion() {{
@@ -105,7 +104,7 @@ _bitfusion "$@"
 
 def _fish(words: dict[str, tuple[str, ...]]) -> str:
     lines = ["# fish completion for bitfusion; made from its table of commands", "complete -c bitfusion -f"]
-    for row in (row for row in ROWS if row.built):
+    for row in ROWS:
         lines.append(f"complete -c bitfusion -n __fish_use_subcommand -a {row.name} -d '{_quoted(row.summary)}'")
         seen = f"-n '__fish_seen_subcommand_from {' '.join(_names(row))}'"
         lines += [f"complete -c bitfusion {seen} {_fish_word(word)}" for word in words[row.name]]

@@ -35,13 +35,6 @@ class NotConfigured(InvalidConfiguration):
     hint = "Ask the administrator to enable this client, or unpack the token file you were given (client.yaml, servers.conf, ca.crt)."
 
 
-class NotAvailable(BitfusionError):
-    code = "not_available"
-    title = "The command is not available yet"
-    hint = "'bitfusion help' lists the commands of this release."
-    exit_code = 2
-
-
 class NotAServer(BitfusionError):
     code = "not_a_server"
     title = "The command works on a server only"

@@ -32,7 +32,7 @@ def screen() -> str:
     """All commands that exist, by group."""
     parts = [_SCREEN_HEAD]
     for group in GROUPS:
-        rows = [row for row in ROWS if row.group == group and row.built]
+        rows = [row for row in ROWS if row.group == group]
         if not rows:
             continue
         if group != GENERAL:

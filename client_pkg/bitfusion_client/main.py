@@ -10,7 +10,7 @@ import click
 
 from bitfusion_client import cancelling, handover, helping, log, membership, output
 from bitfusion_client.catalogue import BY_NAME, ROWS, Row
-from bitfusion_client.errors import NotAvailable, NotConfigured, UsageError, exit_code
+from bitfusion_client.errors import NotConfigured, UsageError, exit_code
 from bitfusion_client.release import TEXT
 from bitfusion_core.errors import BitfusionError
 
@@ -20,15 +20,13 @@ class CommandLine(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click passes it
         """The commands of this release."""
-        return [row.name for row in ROWS if row.built]
+        return [row.name for row in ROWS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click passes it
         """The command of this name or alias."""
         row = BY_NAME.get(cmd_name)
         if row is None:
             return None
-        if not row.built:
-            raise NotAvailable(f"'bitfusion {row.name}' is not available in this release")
         if row.server:
             return handover.command(row)
         command: click.Command = import_module(f"bitfusion_client.commands.{row.name}").command

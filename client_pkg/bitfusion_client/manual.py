@@ -26,7 +26,7 @@ _FILES = (
 
 def pages(date: str) -> dict[str, str]:
     """File names and texts of section 1."""
-    commands = {f"bitfusion-{row.name}.1": "\n".join(_command_page(row, date)) + "\n" for row in ROWS if row.built}
+    commands = {f"bitfusion-{row.name}.1": "\n".join(_command_page(row, date)) + "\n" for row in ROWS}
     return {"bitfusion.1": "\n".join(_overview(date)) + "\n", **commands}
 
 
@@ -36,7 +36,7 @@ def _overview(date: str) -> Iterator[str]:
     for group in GROUPS:
         if group != GENERAL:
             yield f".SS {_text(group.rstrip(':'))}"
-        for row in (row for row in ROWS if row.group == group and row.built):
+        for row in (row for row in ROWS if row.group == group):
             yield from (".TP", f"\\fB{_text(row.title)}\\fR", _text(row.summary))
     yield ".SH FILES"
     for path, meaning in _FILES:
@@ -49,7 +49,7 @@ def _overview(date: str) -> Iterator[str]:
     )
     for number, code, title in error_rows():
         yield from (".TP", f"\\fB{number}\\fR", _text(f"{title} ({code})"))
-    yield from (".SH SEE ALSO", ", ".join(f"\\fBbitfusion\\-{_text(row.name)}\\fR(1)" for row in ROWS if row.built))
+    yield from (".SH SEE ALSO", ", ".join(f"\\fBbitfusion\\-{_text(row.name)}\\fR(1)" for row in ROWS))
 
 
 def _command_page(row: Row, date: str) -> Iterator[str]:

@@ -77,8 +77,7 @@ def page() -> str:
     """The whole page."""
     parts = [_HEAD.format(screen=helping.screen().rstrip())]
     for row in ROWS:
-        if row.built:
-            parts += _pages(row)
+        parts += _pages(row)
     parts.append(_FILES + _error_table())
     return "\n".join(parts)
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
-from bitfusion_client import cancelling, helping, main, reference
-from bitfusion_client.catalogue import BY_NAME, ROWS
+from bitfusion_client import reference
+from bitfusion_client.catalogue import ROWS
 from tests.client.conftest import REPOSITORY, Cli
 
 GUIDE = """
@@ -42,15 +40,6 @@ def test_page_by_every_way(cli: Cli) -> None:
 
     assert set(pages) == {pages[0]}
     assert pages[0].index("EXAMPLES:") < pages[0].index("USAGE:") < pages[0].index("OPTIONS:")
-
-
-@pytest.mark.parametrize("name", [name for name, row in BY_NAME.items() if not row.built])
-def test_commands_of_a_later_release(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are not listed, say so when used, whatever the arguments, and fail as a usage error."""
-    monkeypatch.setattr(cancelling, "enable", lambda: None)
-
-    assert main.main([name, "--some", "thing"]) == 2
-    assert f"        {BY_NAME[name].title} " not in helping.screen()
 
 
 def test_unknown_command(cli: Cli) -> None:
