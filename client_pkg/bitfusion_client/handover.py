@@ -65,11 +65,16 @@ def run(name: str, arguments: tuple[str, ...]) -> None:
     """Become the server's program; does not return."""
     found = program()
     if found is None:
-        raise _ABSENT.get(name, NotAServer)(f"'bitfusion {name}': the server package is not installed on this machine")
+        raise absent(name)(f"'bitfusion {name}': the server package is not installed on this machine")
     try:
         os.execv(found, [str(found), name, *arguments])  # noqa: S606 - a program of ours
     except OSError as error:
         raise CannotStart(f"cannot start {found}: {error.strerror}", hint="Install the server package again.") from None
+
+
+def absent(name: str) -> type[BitfusionError]:
+    """What is missing for this command where there is no server package."""
+    return _ABSENT.get(name, NotAServer)
 
 
 def program() -> Path | None:

@@ -12,6 +12,8 @@ import pytest
 
 from tests.packaging.conftest import Built, build
 
+# Needs dpkg-deb and binutils, and the libraries built.
+pytestmark = pytest.mark.slow
 LIMITS = """\
 @bitfusion soft nofile 100000
 @bitfusion hard nofile 100000
@@ -85,21 +87,6 @@ def test_library_runs_on_old_systems(built: Built, tmp_path: Path) -> None:
     assert max(versions) <= OLDEST_GLIBC
     assert set(re.findall(r"Shared library: \[(\S+?)\.so", shown)) <= {"libc", "libdl", "libpthread", "libm", "librt", "ld-linux-x86-64"}
     assert ".debug_info" not in shown
-
-
-def test_completion_scripts(built: Built) -> None:
-    """Bash takes the script, and completes commands and options."""
-    script = read(built, "/usr/share/bash-completion/completions/bitfusion").decode()
-
-    def complete(*words: str) -> list[str]:
-        line = " ".join(f"'{word}'" for word in words)
-        test = f"{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _bitfusion; printf '%s\\n' \"${{COMPREPLY[@]}}\""
-        return subprocess.run(["bash", "-c", test], check=True, capture_output=True, text=True).stdout.split()
-
-    assert sorted(complete("bitfusion", "re")) == ["register", "release_gpus", "removenode", "request_gpus", "resource_scheduler"]
-    assert complete("bitfusion", "run", "--num") == ["--num_gpus"]
-    assert complete("bitfusion", "token", "in") == ["install"]
-    assert complete("bitfusion", "run", "-n", "1", "--", "--num") == []
 
 
 def test_rpm_has_the_same_files(built: Built, files: dict[str, tarfile.TarInfo]) -> None:

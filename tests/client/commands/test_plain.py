@@ -38,18 +38,28 @@ def lonely(cli: Cli, tmp_path: Path) -> Cli:
     return cli
 
 
-@pytest.mark.parametrize("name", ON_SERVER)
-def test_commands_of_a_server(lonely: Cli, name: str) -> None:
+@pytest.mark.parametrize(
+    "name,code,number", [("register", "no_vcenter", 16), ("removenode", "no_cluster", 17), ("user", "not_a_server", 15)]
+)
+def test_commands_of_a_server(lonely: Cli, name: str, code: str, number: int) -> None:
     """Without the server package each says what is missing and has its own exit code; help works all the same."""
-    expected = {"register": ("no_vcenter", 16), "unregister": ("no_vcenter", 16), "removenode": ("no_cluster", 17)}
-    code, number = expected.get(name, ("not_a_server", 15))
-
     result = lonely.run(name, "--some", "thing")
 
     assert (result.returncode, result.stdout) == (number, "")
     assert result.stderr.startswith(f"Error: 'bitfusion {name}': the server package is not installed")
     assert result.stderr.endswith(f"({code}, exit code {number})\n")
     assert lonely.run("help", name).stdout == lonely.run(name, "--help").stdout
+
+
+def test_what_is_missing_for_each() -> None:
+    """vCenter, a cluster, or just a server."""
+    missing = {name: handover.absent(name).code for name in ON_SERVER}
+
+    assert {code: [name for name in missing if missing[name] == code] for code in ("no_vcenter", "no_cluster")} == {
+        "no_vcenter": ["register", "unregister"],
+        "no_cluster": ["removenode"],
+    }
+    assert set(missing.values()) == {"no_vcenter", "no_cluster", "not_a_server"}
 
 
 def test_handed_over_as_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
