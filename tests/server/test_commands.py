@@ -95,6 +95,13 @@ async def test_token_life(server: Server, tmp_path: Path) -> None:
     assert all("run on the server" in actor for actor in actors)
 
 
+async def test_the_data_directory_may_follow_the_verb(server: Server) -> None:
+    """As people write it: `token list --data DIR`."""
+    for name, verb in (("token", "list"), ("user", "list"), ("tls-certs", "show")):
+        done = await asyncio.to_thread(run, name, (verb, "--data", str(server.data)), "")
+        assert done.returncode == 0, done.stderr
+
+
 async def test_users(server: Server) -> None:
     """Passwords come by standard input; what a user may do is changed by role."""
     await server.must("user", "add", "ann", "--role", "operator", text="correct horse\n")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from bitfusion_core.models import Lease
 from bitfusion_server.administration.clients import ClientAdministration
 from bitfusion_server.api.fields import PageQuery, Seconds
 from bitfusion_server.api.routing import Call
@@ -48,22 +51,23 @@ async def index(call: Call) -> ClientPage:
     """All clients, page by page."""
     query: PageQuery = call.query
     page = await _clients(call).list(query.limit, query.cursor)
-    return ClientPage([_shown(call, client) for client in page.items], page.next)
+    use = _use(call)
+    return ClientPage([_shown(call, client, use) for client in page.items], page.next)
 
 
 async def show(call: Call) -> ClientShown:
     """One client."""
-    return _shown(call, await _clients(call).get(call.id))
+    return _one(call, await _clients(call).get(call.id))
 
 
 async def disable(call: Call) -> ClientShown:
     """It starts no new application; what runs goes on."""
-    return _shown(call, await _clients(call).disable(call.principal.name, call.id))
+    return _one(call, await _clients(call).disable(call.principal.name, call.id))
 
 
 async def enable(call: Call) -> ClientShown:
     """It may start applications again."""
-    return _shown(call, await _clients(call).enable(call.principal.name, call.id))
+    return _one(call, await _clients(call).enable(call.principal.name, call.id))
 
 
 async def delete(call: Call) -> None:
@@ -85,8 +89,20 @@ def _clients(call: Call) -> ClientAdministration:
     return call.services.administration.clients
 
 
-def _shown(call: Call, client: Client) -> ClientShown:
-    leases = [lease for lease in call.services.leases.leases() if lease.client_id == client.id]
+def _use(call: Call) -> Mapping[str, list[Lease]]:
+    """The open leases of each client."""
+    leases: defaultdict[str, list[Lease]] = defaultdict(list)
+    for lease in call.services.leases.leases():
+        leases[lease.client_id].append(lease)
+    return leases
+
+
+def _one(call: Call, client: Client) -> ClientShown:
+    return _shown(call, client, _use(call))
+
+
+def _shown(call: Call, client: Client, use: Mapping[str, list[Lease]]) -> ClientShown:
+    leases = use.get(client.id, [])
     return ClientShown(
         id=client.id,
         token_id=client.token_id,

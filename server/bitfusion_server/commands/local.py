@@ -29,7 +29,7 @@ from bitfusion_server.store.base import Role
 
 _TIMEOUT_S = 30.0
 _TOKEN_DAYS = 300 / 86400
-_DEFAULT_DATA = "/var/lib/bitfusion"
+_DEFAULT_DATA = "/var/lib/bitfusion/data"
 
 
 class NotRunning(ServerUnavailable):
@@ -40,10 +40,11 @@ class NotRunning(ServerUnavailable):
     hint = "Start it: systemctl start bitfusion-manager.service"
 
 
-def add_data_option(parser: argparse.ArgumentParser) -> None:
-    """`--data`, as every command of a server has it."""
+def add_data_option(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
+    """`--data`, as every command of a server has it; `again` behind a command's verb."""
     default = Path(os.environ.get("BITFUSION_DATA") or _DEFAULT_DATA)
-    parser.add_argument("--data", type=Path, default=default, metavar="DIR", help=f"the manager's data directory (default {default})")
+    text = f"the manager's data directory (default {default})"
+    parser.add_argument("--data", type=Path, default=argparse.SUPPRESS if again else default, metavar="DIR", help=text)
 
 
 def run(command: Callable[[], None]) -> int:

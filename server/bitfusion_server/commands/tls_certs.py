@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _verb(verbs: Any, name: str, do: Any, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text.capitalize() + ".")
+    local.add_data_option(parser, again=True)
     parser.set_defaults(do=do)
     return parser
 

@@ -56,6 +56,7 @@ def _verb(verbs: Any, name: str, do: Any, text: str, *positional: str) -> argpar
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text.capitalize() + ".")
     for argument in positional:
         parser.add_argument(argument, metavar=argument.upper())
+    local.add_data_option(parser, again=True)
     parser.set_defaults(do=do)
     return parser
 

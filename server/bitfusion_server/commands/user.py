@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     listing = verbs.add_parser("list", help="list all users")
     listing.add_argument("--json", action="store_true", help="as JSON")
+    local.add_data_option(listing, again=True)
     listing.set_defaults(do=_list)
     add = _verb(verbs, "add", _add, "add a user")
     add.add_argument("--role", default=Role.VIEWER.value, choices=_ROLES, help="what the user may do (default viewer)")
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 def _verb(verbs: Any, name: str, do: Any, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text.capitalize() + ".")
     parser.add_argument("name", metavar="NAME")
+    local.add_data_option(parser, again=True)
     parser.set_defaults(do=do)
     return parser
 

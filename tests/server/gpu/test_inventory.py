@@ -106,3 +106,20 @@ def test_without_nvml_the_message_says_what_to_do() -> None:
     with pytest.raises(ServerUnavailable, match="/nowhere/libnvidia-ml") as raised:
         asyncio.run(inventory.Inventory("/nowhere/libnvidia-ml.so.1").open())
     assert "NVIDIA driver" in raised.value.advice
+
+
+def test_only_some_are_leased(tmp_path: Path) -> None:
+    """With indexes only these GPUs exist; one that is not there is an error."""
+    chosen = "Inventory(devices=frozenset({1}))"
+    environment = {
+        **os.environ,
+        "BITFUSION_NVML_LIBRARY": str(LIB / "simgpu/libnvidia-ml.so.1"),
+        "SIMGPU_STATE": str(tmp_path),
+        "SIMGPU_COUNT": "2",
+    }
+    line = [sys.executable, "-c", SERVER.replace("Inventory()", chosen)]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    missing = subprocess.run(line, env={**environment, "SIMGPU_COUNT": "1"}, capture_output=True, text=True, timeout=60, check=False)
+
+    assert [reading["gpu"]["index"] for reading in json.loads(done.stdout.splitlines()[-1])["gpus"]] == [1]
+    assert "there is no GPU 1" in missing.stderr
