@@ -152,8 +152,19 @@ def _alignment(size: int, space: str) -> int:
     return 1 if space == "param" else size
 
 
-@instruction("st", _LOAD_FLAGS, style="branch", results=0)
+_COMPLETION = "mbarrier::complete_tx::bytes"
+
+
+@instruction("st", f"{_LOAD_FLAGS} async {_COMPLETION}", style="branch", results=0)
 def _store(builder: Builder, op: Operation) -> None:
+    """A store; with .async it is done at once too, and its bytes are reported to the barrier of the third operand."""
+    _store_values(builder, op)
+    if "async" in op.flags:
+        barrier = access(builder, space_of(op), op.operands[2], 8, True)
+        builder.call("simgpu_mbarrier_complete", "%t", barrier, str(op.type.size * _width(op)))
+
+
+def _store_values(builder: Builder, op: Operation) -> None:
     kind, count, space = op.type, _width(op), space_of(op)
     pointer = access(builder, space, op.operands[0], kind.size * count, True)
     ir = f"i{max(kind.bits, 8)}" if kind.lanes == 2 or kind.kind in "hgpq" else kind.ir
@@ -350,9 +361,6 @@ def _createpolicy(builder: Builder, op: Operation) -> None:
 # ---- copies ----
 
 
-_COMPLETION = "mbarrier::complete_tx::bytes"
-
-
 @instruction(
     "cp",
     f"async {_SPACES} {_CACHE} commit_group wait_group wait_all mbarrier arrive noinc bulk bulk_group read prefetch L2 {_COMPLETION}",
@@ -422,7 +430,7 @@ def _copy_partly(builder: Builder, op: Operation, to: str, size: int) -> None:
     builder.nested(builder.value(f"icmp ne i32 {count}, 0"), copy)
 
 
-@instruction("fence membar", f"{_SCOPES} sc acq_rel acquire release gl proxy alias async global shared::cta shared::cluster mbarrier_init cluster sync_restrict",
+@instruction("fence membar", f"{_SCOPES} sc acq_rel acquire release gl proxy alias async async::generic global sync_restrict::shared::cta sync_restrict::shared::cluster shared::cta shared::cluster mbarrier_init cluster sync_restrict",
              style="branch", results=0)  # fmt: skip
 def _fence(builder: Builder, _op: Operation) -> None:
     builder.emit("fence seq_cst")

@@ -1,5 +1,7 @@
 #include "simgpu/node_params.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "simgpu/batch.h"
@@ -148,6 +150,21 @@ void store_conditional(GraphNode* node, CUDA_CONDITIONAL_NODE_PARAMS* params) {
   params->ctx = node->context;
 }
 
+// --- Attributes
+// ---------------------------------------------------------------------------------------------------------------------------
+
+CUresult set_cluster(const std::array<uint32_t, 3>& cluster, KernelWork* kernel) {
+  uint64_t blocks = 1;
+  for (size_t i = 0; i < cluster.size(); i++) {
+    REQUIRE(cluster[i] != 0 && kernel->grid[i] % cluster[i] == 0, CUDA_ERROR_INVALID_CLUSTER_SIZE);
+    blocks *= cluster[i];
+  }
+  REQUIRE(blocks <= exec::kMaxCluster, CUDA_ERROR_INVALID_CLUSTER_SIZE);
+  REQUIRE(blocks == 1 || !kernel->cooperative, CUDA_ERROR_NOT_SUPPORTED);
+  std::copy(cluster.begin(), cluster.end(), kernel->cluster);
+  return CUDA_SUCCESS;
+}
+
 }  // namespace
 
 CUresult work_from(CUgraphNodeParams* params, const Graph* graph, Work* work) {
@@ -216,11 +233,15 @@ CUresult params_of(GraphNode* node, CUgraphNodeParams* params) {
   return CUDA_SUCCESS;
 }
 
-void apply_attributes(const GraphNode& node, Work* work) {
+CUresult apply_attributes(const GraphNode& node, Work* work) {
   auto* kernel = std::get_if<KernelWork>(work);
-  if (kernel == nullptr) return;
+  if (kernel == nullptr) return CUDA_SUCCESS;
   const auto cooperative = node.attributes.find(CU_LAUNCH_ATTRIBUTE_COOPERATIVE);
   if (cooperative != node.attributes.end()) kernel->cooperative = cooperative->second.cooperative != 0;
+  const auto cluster = node.attributes.find(CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION);
+  if (cluster == node.attributes.end()) return CUDA_SUCCESS;
+  const auto& asked = cluster->second.clusterDim;
+  return set_cluster({asked.x, asked.y, asked.z}, kernel);
 }
 
 }  // namespace simgpu

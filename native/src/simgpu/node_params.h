@@ -15,7 +15,7 @@ CUcontext context_in(const CUgraphNodeParams& params);
 // What the node was made with. Pointers in it are the node's own: valid until the node changes.
 CUresult params_of(GraphNode* node, CUgraphNodeParams* params);
 
-// Attributes that change how a kernel node's work runs.
-void apply_attributes(const GraphNode& node, Work* work);
+// Attributes that change how a kernel node's work runs: put into the work, if they fit it.
+CUresult apply_attributes(const GraphNode& node, Work* work);
 
 }  // namespace simgpu

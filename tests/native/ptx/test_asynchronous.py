@@ -190,3 +190,29 @@ def test_memory_of_the_stack(cuda: Gpu) -> None:
     assert cuda.run("stacked", [1], [32], out, ("i", 100)) == harness.NONE, cuda.message
     assert out.unpack("i") == tuple(4950 * (i + 1) for i in range(32))
     assert cuda.run("stacked", [1], [32], out, ("i", 1 << 24)) == harness.STACK_OVERFLOW
+
+
+STORES = """.version 8.6
+.target sm_90
+.address_size 64
+.visible .entry k(.param .u64 out) {
+    .reg .pred %p; .reg .b32 %r<12>; .reg .b64 %rd<4>; .shared .align 8 .b64 bar; .shared .align 8 .b32 place[2];
+    ld.param.u64 %rd1, [out]; mov.u32 %r1, bar; mov.u32 %r2, place; mov.u32 %r3, 0;
+    mbarrier.init.shared.b64 [%r1], 1;
+    mbarrier.arrive.expect_tx.shared.b64 %rd2, [%r1], 8;
+    mbarrier.test_wait.shared.b64 %p, [%r1], %rd2; selp.u32 %r4, 1, 0, %p; st.global.u32 [%rd1], %r4;
+    mapa.shared::cluster.u32 %r5, %r1, %r3; mapa.shared::cluster.u32 %r6, %r2, %r3;
+    st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.b32 [%r6], {7, 8}, [%r5];
+WAIT: mbarrier.try_wait.parity.shared.b64 %p, [%r1], 0; @!%p bra WAIT;
+    ld.shared.v2.b32 {%r7, %r8}, [%r2]; st.global.v2.b32 [%rd1+8], {%r7, %r8};
+    mbarrier.pending_count.b64 %r9, %rd2; st.global.u32 [%rd1+4], %r9; ret; }
+"""
+
+
+def test_asynchronous_stores(gpu: Gpu) -> None:
+    """st.async completes as many bytes of a barrier as it stores; before, the phase is not over."""
+    assert gpu.load(STORES) == 0, gpu.message
+    out = gpu.buffer(16)
+
+    assert gpu.run("k", [1], [1], out) == harness.NONE, gpu.message
+    assert out.unpack("I") == (0, 1, 7, 8)

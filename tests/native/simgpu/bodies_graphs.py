@@ -28,6 +28,7 @@ from tests.native.simgpu.graph_calls import (
 MIB = 1 << 20
 LOSSY_QUERY = 402
 UPDATE_FAILURE = 910
+INVALID_CLUSTER_SIZE = 912
 
 
 def kernels_with_changing_parameters() -> None:
@@ -346,6 +347,24 @@ def pictures() -> None:
     assert text.count("->") == 1
     assert "MEMSET" in text
     assert "EMPTY" in text
+
+
+def attributes_of_kernel_nodes() -> None:
+    """Attributes are kept and copied; a cluster that does not divide the grid is refused and changes nothing."""
+    driver = Graphs()
+    memory, store, graph = driver.allocate(4), driver.kernel(b"store"), driver.graph()
+    params = kernel_params(store, [c_uint64(memory), c_uint(3)], 1)
+    first, second = (driver.add("KernelNode_v2", graph, [], byref(params)) for _ in range(2))
+    priority = ctypes.create_string_buffer(struct.pack("<i", -2), 64)
+    cluster = ctypes.create_string_buffer(struct.pack("<3I", 2, 1, 1), 64)
+    driver.call("cuGraphKernelNodeSetAttribute", first, c_int(8), priority)
+    driver.call("cuGraphKernelNodeCopyAttributes", second, first)
+    asked = ctypes.create_string_buffer(64)
+    driver.call("cuGraphKernelNodeGetAttribute", second, c_int(8), asked)
+    assert asked.raw == priority.raw
+    assert driver.error("cuGraphKernelNodeSetAttribute", first, c_int(4), cluster) == INVALID_CLUSTER_SIZE
+    driver.run(driver.instantiate(graph))
+    assert driver.words(memory) == (3,)
 
 
 def stale_handles_are_refused() -> None:

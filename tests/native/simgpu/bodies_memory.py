@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 from ctypes import byref, c_int, c_size_t, c_uint, c_uint64, c_void_p
 
 from tests.native.simgpu.driver import INVALID_VALUE, OUT_OF_MEMORY, Driver
@@ -203,3 +204,65 @@ def virtual_memory_maps_and_counts() -> None:
     driver.call("cuMemRelease", handle)
     assert driver.memory_info()[0] == free
     driver.call("cuMemAddressFree", reserved, c_size_t(2 * size))
+
+
+def advice_about_managed_memory_is_remembered() -> None:
+    """Attributes of a range are what all of its pages share; freed memory forgets."""
+    driver = Driver()
+    managed, prefetched = c_uint64(), c_int()
+    driver.call("cuMemAllocManaged", byref(managed), c_size_t(4 * 65536), c_uint(1))
+    start = managed.value
+
+    def attribute(kind: int, address: int, size: int) -> int:
+        out = c_int(99)
+        driver.call("cuMemRangeGetAttribute", byref(out), c_size_t(4), c_int(kind), c_uint64(address), c_size_t(size))
+        return out.value
+
+    assert [attribute(kind, start, 65536) for kind in (1, 2, 3, 4)] == [0, -2, -2, -2]
+    driver.call("cuMemAdvise", c_uint64(start), c_size_t(65536), c_int(1), c_int(0))
+    driver.call("cuMemAdvise", c_uint64(start), c_size_t(65536), c_int(3), c_int(-1))
+    driver.call("cuMemAdvise", c_uint64(start + 65536), c_size_t(65536), c_int(5), c_int(0))
+    assert [attribute(kind, start, 65536) for kind in (1, 2, 3)] == [1, -1, -2]
+    assert [attribute(kind, start, 2 * 65536) for kind in (1, 2)] == [0, -2]
+    assert attribute(3, start + 65536, 65536) == 0
+    driver.call("cuMemPrefetchAsync", c_uint64(start), c_size_t(4 * 65536), c_int(0), None)
+    assert attribute(4, start, 4 * 65536) == 0
+    kinds, sizes = (c_int * 2)(1, 4), (c_size_t * 2)(4, 4)
+    flag = c_int()
+    places = (c_void_p * 2)(ctypes.addressof(flag), ctypes.addressof(prefetched))
+    driver.call("cuMemRangeGetAttributes", places, sizes, kinds, c_size_t(2), c_uint64(start), c_size_t(65536))
+    assert (flag.value, prefetched.value) == (1, 0)
+    assert driver.error("cuMemAdvise", c_uint64(start), c_size_t(65536), c_int(77), c_int(0)) == INVALID_VALUE
+    assert driver.error("cuMemAdvise", c_uint64(driver.allocate(64)), c_size_t(64), c_int(1), c_int(0)) == INVALID_VALUE
+    driver.call("cuMemFree_v2", c_uint64(start))
+    driver.call("cuMemAllocManaged", byref(managed), c_size_t(4 * 65536), c_uint(1))
+    assert attribute(1, managed.value, 65536) == 0
+
+
+def managed_memory_is_one_for_host_and_device() -> None:
+    """What a fill on the device leaves, the host reads in place, and the other way round."""
+    driver = Driver()
+    managed, other = c_uint64(), driver.allocate(16)
+    driver.call("cuMemAllocManaged", byref(managed), c_size_t(16), c_uint(1))
+    driver.call("cuMemsetD32_v2", managed, c_uint(7), c_size_t(4))
+    assert ctypes.string_at(managed.value, 16) == (7).to_bytes(4, "little") * 4
+    ctypes.memmove(managed.value, bytes(range(16)), 16)
+    driver.call("cuMemcpyDtoD_v2", c_uint64(other), managed, c_size_t(16))
+    assert driver.download(other, 16) == bytes(range(16))
+
+
+def batches_of_shaped_copies() -> None:
+    """cuMemcpy3DBatchAsync copies between pitched memories, in bytes where no array is named."""
+    driver = Driver()
+    source, target = driver.allocate(64), driver.allocate(64)
+    driver.upload(source, bytes(range(64)))
+    stream = driver.handle("cuStreamCreate", c_uint(1))
+
+    def operand(address: int, row: int) -> bytes:
+        return struct.pack("<i4xQQQii", 1, address, row, 2, 0, 0)
+
+    operation = operand(source, 8) + operand(target, 16) + struct.pack("<QQQiI", 8, 2, 1, 1, 0)
+    size = len(operation)
+    driver.call("cuMemcpy3DBatchAsync_v2", c_size_t(1), ctypes.create_string_buffer(operation, size), c_uint64(0), stream)
+    driver.call("cuStreamSynchronize", stream)
+    assert driver.download(target, 24) == bytes(range(8)) + bytes(8) + bytes(range(8, 16))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import struct
 from ctypes import byref, c_char_p, c_int, c_size_t, c_uint, c_uint64, c_void_p
 
 from tests.native.simgpu.driver import (
@@ -138,3 +139,93 @@ def graphs_run_kernels_and_take_new_parameters() -> None:
     driver.call("cuGraphLaunch", executable, stream)
     driver.call("cuStreamSynchronize", stream)
     assert driver.download(memory, 8) == b"\x03\0\0\0\x08\0\0\0"
+
+
+CALLER = b"""
+.version 8.0
+.target sm_75
+.address_size 64
+.extern .func (.param .b32 result) twice(.param .b32 x);
+.extern .global .align 4 .u32 offset;
+.visible .entry run(.param .u64 out)
+{
+    .reg .b32 %r<4>; .reg .b64 %rd<2>;
+    ld.param.u64 %rd1, [out]; ld.global.u32 %r1, [offset];
+    { .param .b32 x; .param .b32 y; st.param.b32 [x], %r1; call.uni (y), twice, (x); ld.param.b32 %r2, [y]; }
+    st.global.u32 [%rd1], %r2;
+    ret;
+}
+\0"""
+CALLEE = b"""
+.version 8.0
+.target sm_75
+.address_size 64
+.visible .global .align 4 .u32 offset = 21;
+.visible .func (.param .b32 result) twice(.param .b32 x)
+{
+    .reg .b32 %r<3>; ld.param.b32 %r1, [x]; shl.b32 %r2, %r1, 1; st.param.b32 [result], %r2; ret;
+}
+\0"""
+PTX_INPUT = 1
+
+
+def linked_modules_share_functions_and_variables() -> None:
+    """A kernel of one module calls a function of another and reads its variable; the linked image is loaded like any other."""
+    driver = Driver()
+    link, image, size = c_void_p(), c_void_p(), c_size_t()
+    driver.call("cuLinkCreate_v2", c_uint(0), None, None, byref(link))
+    for text in (CALLER, CALLEE):
+        driver.call("cuLinkAddData_v2", link, c_int(PTX_INPUT), text, c_size_t(len(text)), b"part", c_uint(0), None, None)
+    driver.call("cuLinkComplete", link, byref(image), byref(size))
+    module = driver.handle("cuModuleLoadData", ctypes.string_at(image, size.value))
+    driver.call("cuLinkDestroy", link)
+    memory = driver.allocate(4)
+    assert driver.launch(driver.handle("cuModuleGetFunction", module, c_char_p(b"run")), [c_uint64(memory)]) == 0
+    assert driver.download(memory, 4) == (42).to_bytes(4, "little")
+    assert driver.error("cuLinkDestroy", link) == INVALID_HANDLE
+
+
+def links_name_what_is_missing() -> None:
+    """A function that nobody defines is named in the error log when the linked image is loaded, and the load fails."""
+    driver = Driver()
+    log = ctypes.create_string_buffer(4096)
+    options, values = (c_int * 2)(5, 6), (c_void_p * 2)(ctypes.addressof(log), len(log))
+    assert driver.error("cuModuleLoadDataEx", byref(c_void_p()), CALLER, c_uint(2), options, values) == INVALID_PTX
+    assert b"twice" in log.value or b"offset" in log.value
+    assert values[1] == len(log.value)
+
+
+CLUSTERED = b"""
+.version 8.0
+.target sm_90
+.address_size 64
+.visible .entry where(.param .u64 out)
+{
+    .reg .b32 %r<8>; .reg .b64 %rd<4>;
+    ld.param.u64 %rd1, [out]; mov.u32 %r1, %ctaid.x; mul.wide.u32 %rd2, %r1, 4; add.u64 %rd1, %rd1, %rd2;
+    mov.u32 %r2, %cluster_ctarank; mov.u32 %r3, %clusterid.x; mov.u32 %r4, %cluster_nctarank;
+    mad.lo.u32 %r5, %r3, 10, %r2; mad.lo.u32 %r5, %r4, 100, %r5;
+    st.global.u32 [%rd1], %r5;
+    ret;
+}
+\0"""
+INVALID_CLUSTER_SIZE = 912
+
+
+def clusters_are_launched_by_attribute() -> None:
+    """cuLaunchKernelEx with a cluster's size; one that does not divide the grid is refused."""
+    driver = Driver()
+    kernel = driver.handle("cuModuleGetFunction", driver.handle("cuModuleLoadData", CLUSTERED), c_char_p(b"where"))
+    memory = driver.allocate(4 * 6)
+    argument = c_uint64(memory)
+    pointers = (c_void_p * 1)(ctypes.addressof(argument))
+
+    def launch(cluster: int) -> int:
+        attribute = ctypes.create_string_buffer(struct.pack("<i4x3I", 4, cluster, 1, 1), 72)
+        config = ctypes.create_string_buffer(struct.pack("<7I4xQQI4x", 6, 1, 1, 1, 1, 1, 0, 0, ctypes.addressof(attribute), 1), 56)
+        return driver.error("cuLaunchKernelEx", config, kernel, pointers, None)
+
+    assert launch(3) == 0
+    assert struct.unpack("<6I", driver.download(memory, 24)) == (300, 301, 302, 310, 311, 312)
+    assert launch(4) == INVALID_CLUSTER_SIZE
+    assert launch(1) == 0

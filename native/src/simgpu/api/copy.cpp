@@ -111,6 +111,58 @@ CUresult fill(uint64_t dst, size_t pitch, unsigned value, unsigned element, size
   return enqueue(context, stream, work, synchronous ? Urgency::kWait : small ? Urgency::kHere : Urgency::kQueue);
 }
 
+// Operands of a batched three-dimensional copy count in elements: of the array if one end is one, else bytes.
+size_t element_of(const CUDA_MEMCPY3D_BATCH_OP& operation) {
+  for (const CUmemcpy3DOperand* operand : {&operation.src, &operation.dst}) {
+    const Array* array = operand->type == CU_MEMCPY_OPERAND_TYPE_ARRAY ? arrays().get(operand->op.array.array) : nullptr;
+    if (array != nullptr) return array->element_bytes;
+  }
+  return 1;
+}
+
+CUDA_MEMCPY3D shape_of(const CUDA_MEMCPY3D_BATCH_OP& operation) {
+  const size_t element = element_of(operation);
+  const auto pointer = [](const CUmemcpy3DOperand& operand) { return operand.type == CU_MEMCPY_OPERAND_TYPE_POINTER; };
+  CUDA_MEMCPY3D full{};
+  full.WidthInBytes = operation.extent.width * element;
+  full.Height = operation.extent.height;
+  full.Depth = operation.extent.depth;
+  full.srcMemoryType = pointer(operation.src) ? CU_MEMORYTYPE_UNIFIED : CU_MEMORYTYPE_ARRAY;
+  full.dstMemoryType = pointer(operation.dst) ? CU_MEMORYTYPE_UNIFIED : CU_MEMORYTYPE_ARRAY;
+  if (pointer(operation.src)) {
+    full.srcDevice = operation.src.op.ptr.ptr;
+    full.srcPitch = operation.src.op.ptr.rowLength * element;
+    full.srcHeight = operation.src.op.ptr.layerHeight;
+  } else {
+    full.srcArray = operation.src.op.array.array;
+    full.srcXInBytes = operation.src.op.array.offset.x * element;
+    full.srcY = operation.src.op.array.offset.y;
+    full.srcZ = operation.src.op.array.offset.z;
+  }
+  if (pointer(operation.dst)) {
+    full.dstDevice = operation.dst.op.ptr.ptr;
+    full.dstPitch = operation.dst.op.ptr.rowLength * element;
+    full.dstHeight = operation.dst.op.ptr.layerHeight;
+  } else {
+    full.dstArray = operation.dst.op.array.array;
+    full.dstXInBytes = operation.dst.op.array.offset.x * element;
+    full.dstY = operation.dst.op.array.offset.y;
+    full.dstZ = operation.dst.op.array.offset.z;
+  }
+  return full;
+}
+
+CUresult shaped_batch(size_t count, const CUDA_MEMCPY3D_BATCH_OP* operations, unsigned long long flags, CUstream stream) {
+  REQUIRE(operations != nullptr && count != 0 && flags == 0, CUDA_ERROR_INVALID_VALUE);
+  for (size_t i = 0; i < count; i++) {
+    const CUextent3D& extent = operations[i].extent;
+    REQUIRE(extent.width != 0 && extent.height != 0 && extent.depth != 0, CUDA_ERROR_INVALID_VALUE);
+    const CUDA_MEMCPY3D full = shape_of(operations[i]);
+    if (const CUresult bad = shaped(&full, stream, false); bad != CUDA_SUCCESS) return bad;
+  }
+  return CUDA_SUCCESS;
+}
+
 }  // namespace
 
 extern "C" {
@@ -181,6 +233,14 @@ CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D* copy, CUstream stream) { return
 CUresult cuMemcpy3DPeer(const CUDA_MEMCPY3D_PEER* copy) { return shaped_peer(copy, nullptr, true); }
 
 CUresult cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER* copy, CUstream stream) { return shaped_peer(copy, stream, false); }
+
+CUresult cuMemcpy3DBatchAsync_v2(size_t count, CUDA_MEMCPY3D_BATCH_OP* operations, unsigned long long flags, CUstream stream) {
+  return shaped_batch(count, operations, flags, stream);
+}
+
+CUresult cuMemcpy3DWithAttributesAsync(CUDA_MEMCPY3D_BATCH_OP* operation, unsigned long long flags, CUstream stream) {
+  return shaped_batch(1, operation, flags, stream);
+}
 
 CUresult cuMemcpyHtoA_v2(CUarray dst, size_t offset, const void* src, size_t bytes) {
   return to_array(dst, offset, number(src), Side::kHost, bytes, nullptr, true);

@@ -158,8 +158,7 @@ CUresult new_work(const GraphNode& node, CUgraphNodeParams* params, Work* work) 
   REQUIRE(params != nullptr && params->type == node.type, CUDA_ERROR_INVALID_VALUE);
   REQUIRE(changeable(node.type), CUDA_ERROR_NOT_SUPPORTED);
   const CUresult result = work_from(params, node.graph, work);
-  if (result == CUDA_SUCCESS) apply_attributes(node, work);
-  return result;
+  return result == CUDA_SUCCESS ? apply_attributes(node, work) : result;
 }
 
 CUresult set(CUgraphNode handle, CUgraphNodeParams* params) {
@@ -198,6 +197,14 @@ CUresult kernel_node(CUgraphNode handle, GraphNode** node) {
   REQUIRE_INITIALIZED();
   *node = graph_nodes().get(handle);
   return *node != nullptr && (*node)->type == CU_GRAPH_NODE_TYPE_KERNEL ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
+// Attributes that do not fit the node's work leave it as it was.
+CUresult set_attributes(GraphNode* node, std::map<int, CUlaunchAttributeValue> attributes) {
+  node->attributes.swap(attributes);
+  const CUresult result = apply_attributes(*node, &node->work);
+  if (result != CUDA_SUCCESS) node->attributes.swap(attributes);
+  return result;
 }
 
 }  // namespace
@@ -277,9 +284,9 @@ CUresult cuGraphKernelNodeSetAttribute(CUgraphNode handle, CUkernelNodeAttrID at
   GraphNode* node = nullptr;
   if (const CUresult bad = kernel_node(handle, &node); bad != CUDA_SUCCESS) return bad;
   REQUIRE(value != nullptr, CUDA_ERROR_INVALID_VALUE);
-  node->attributes[attribute] = *value;
-  apply_attributes(*node, &node->work);
-  return CUDA_SUCCESS;
+  auto attributes = node->attributes;
+  attributes[attribute] = *value;
+  return set_attributes(node, std::move(attributes));
 }
 
 CUresult cuGraphKernelNodeGetAttribute(CUgraphNode handle, CUkernelNodeAttrID attribute, CUkernelNodeAttrValue* value) {
@@ -296,9 +303,7 @@ CUresult cuGraphKernelNodeCopyAttributes(CUgraphNode target, CUgraphNode source)
   GraphNode* from = nullptr;
   if (const CUresult bad = kernel_node(target, &to); bad != CUDA_SUCCESS) return bad;
   if (const CUresult bad = kernel_node(source, &from); bad != CUDA_SUCCESS) return bad;
-  to->attributes = from->attributes;
-  apply_attributes(*to, &to->work);
-  return CUDA_SUCCESS;
+  return set_attributes(to, from->attributes);
 }
 
 // --- Copies and fills

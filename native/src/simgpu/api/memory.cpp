@@ -6,6 +6,7 @@
 #include "simgpu/capture.h"
 #include "simgpu/context.h"
 #include "simgpu/graph_memory.h"
+#include "simgpu/managed.h"
 #include "simgpu/memory_check.h"
 #include "simgpu/pool.h"
 
@@ -49,6 +50,7 @@ CUresult free_at(uint64_t address, Context* context) {
   Context* owner = range->context != nullptr ? static_cast<Context*>(range->context) : context;
   owner->synchronize();
   REQUIRE(Arena::get().release(address), CUDA_ERROR_INVALID_VALUE);
+  if (range->kind == MemoryKind::kManaged) forget_advice(range->address, range->size);
   return context->sticky();
 }
 
@@ -167,37 +169,6 @@ CUresult cuMemHostGetFlags(unsigned int* flags, void* pointer) {
   REQUIRE(flags != nullptr && range && range->is_host(), CUDA_ERROR_INVALID_VALUE);
   *flags = range->flags;
   return CUDA_SUCCESS;
-}
-
-// --- Managed memory: it needs no moving -------------------------------------------------------------------------------------------------
-
-CUresult cuMemAdvise_v2(CUdeviceptr address, size_t bytes, CUmem_advise, CUmemLocation) {
-  ENTER(context);
-  const auto range = Arena::get().find(address);
-  REQUIRE(bytes != 0 && range && range->kind == MemoryKind::kManaged, CUDA_ERROR_INVALID_VALUE);
-  return CUDA_SUCCESS;
-}
-
-CUresult cuMemAdvise(CUdeviceptr address, size_t bytes, CUmem_advise advice, CUdevice) {
-  return cuMemAdvise_v2(address, bytes, advice, {});
-}
-
-CUresult cuMemPrefetchAsync_v2(CUdeviceptr address, size_t bytes, CUmemLocation, unsigned int, CUstream stream) {
-  ENTER(context);
-  const auto range = Arena::get().find(address);
-  REQUIRE(bytes != 0 && range && range->kind == MemoryKind::kManaged, CUDA_ERROR_INVALID_VALUE);
-  return enqueue(context, stream, Work{}, Urgency::kHere);
-}
-
-CUresult cuMemPrefetchAsync(CUdeviceptr address, size_t bytes, CUdevice, CUstream stream) {
-  return cuMemPrefetchAsync_v2(address, bytes, {}, 0, stream);
-}
-
-CUresult cuStreamAttachMemAsync(CUstream stream, CUdeviceptr address, size_t, unsigned int) {
-  ENTER(context);
-  const auto range = Arena::get().find(address);
-  REQUIRE(range && range->kind == MemoryKind::kManaged, CUDA_ERROR_INVALID_VALUE);
-  return enqueue(context, stream, Work{}, Urgency::kHere);
 }
 
 // --- Pointer attributes -----------------------------------------------------------------------------------------------------------------

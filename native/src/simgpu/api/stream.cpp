@@ -315,6 +315,18 @@ CUresult cuCtxRecordEvent(CUcontext handle, CUevent event_handle) {
   return cuEventRecord(event_handle, CU_STREAM_LEGACY);  // the legacy stream comes after all others
 }
 
+// All work that comes after in any of the context's streams waits.
+CUresult cuCtxWaitEvent(CUcontext handle, CUevent event_handle) {
+  Context* context = nullptr;
+  if (const CUresult bad = enter_given(handle, &context); bad != CUDA_SUCCESS) return bad;
+  const Event* event = events().get(event_handle);
+  REQUIRE(event != nullptr, CUDA_ERROR_INVALID_HANDLE);
+  for (const auto& stream : context->all_streams()) {
+    if (!event->state->milestone().reached()) stream->submit(Work{}, {event->state->milestone()}, false);
+  }
+  return CUDA_SUCCESS;
+}
+
 // --- Capture ----------------------------------------------------------------------------------------------------------------------------
 
 CUresult cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode mode) {
