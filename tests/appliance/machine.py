@@ -55,7 +55,7 @@ class Machine:
         """Both stages, as systemd runs them."""
         self.calls.clear()
         for stage in Stage:
-            runner.run(runner.prepare(self.host, table()), modules, stage)
+            runner.run(runner.prepare(self.host, table(), fresh=runner.begins(stage, None)), modules, stage)
         return state.load(self.host)
 
     def read(self, name: str) -> str:

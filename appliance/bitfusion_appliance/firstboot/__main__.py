@@ -46,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(host: Host, chosen: argparse.Namespace) -> int:
-    now = runner.run(runner.prepare(host, table()), MODULES, chosen.stage, chosen.module)
+    fresh = runner.begins(chosen.stage, chosen.module)
+    now = runner.run(runner.prepare(host, table(), fresh=fresh), MODULES, chosen.stage, chosen.module)
     return 1 if now.problems or now.failures() else 0
 
 

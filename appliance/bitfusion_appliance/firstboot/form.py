@@ -42,6 +42,12 @@ def read(host: Host, rows: Table) -> Form:
     return Form(properties, environment.adapters, reading.source, _mask(reading, rows))
 
 
+def recall(host: Host) -> Form:
+    """The form as it was read at the beginning of this boot: a CD may be gone by now, and guest variables have been masked."""
+    kept = _kept(host)
+    return Form() if kept is None else Form(kept.properties, kept.adapters, "kept")
+
+
 def _fall_back(kept: OvfEnvironment | None, why: str) -> Form:
     if kept is None:
         return Form(notes=(f"{why}; network adapter 1 uses DHCP",))

@@ -16,9 +16,14 @@ from bitfusion_appliance.properties import Table, check
 _log = logging.getLogger("bitfusion-firstboot")
 
 
-def prepare(host: Host, rows: Table) -> Boot:
-    """Read and check this boot's form."""
-    filled = form.read(host, rows)
+def begins(stage: Stage | None, only: str | None) -> bool:
+    """Whether this run is the first of its boot: it reads the form, the others go by what it has read."""
+    return only is None and stage is not Stage.NETWORK
+
+
+def prepare(host: Host, rows: Table, *, fresh: bool = True) -> Boot:
+    """Check this boot's form; `fresh`: read it first."""
+    filled = form.read(host, rows) if fresh else form.recall(host)
     values, problems = check(filled.properties, rows)
     return Boot(host, filled, values, problems)
 
@@ -26,10 +31,10 @@ def prepare(host: Host, rows: Table) -> Boot:
 def run(boot: Boot, modules: Sequence[Module], stage: Stage | None = None, only: str | None = None) -> State:
     """Run what is due of these modules; the state is saved after each."""
     now = state.load(boot.host)
-    if only is None and stage is not Stage.NETWORK:
+    if begins(stage, only):
         # A new boot: what the last one said is no longer so, what it has done still is.
         now.problems, now.finished = [], False
-    now.source, now.notes = boot.form.source, list(boot.form.notes)
+        now.source, now.notes = boot.form.source, list(boot.form.notes)
     for module in modules:
         if stage in {None, module.stage} and only in {None, module.id}:
             record = _run(boot, module, now.records.get(module.id))

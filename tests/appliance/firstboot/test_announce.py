@@ -77,7 +77,8 @@ def test_iso(machine: Machine) -> None:
     machine.boot()
 
     assert machine.read("/etc/hostname") == "from-cd\n"
-    assert [call.split()[0] for call, _ in machine.calls if "mount" in call][:2] == ["mount", "umount"]
+    # Read once: the second stage goes by what the first has read.
+    assert [call.split()[0] for call, _ in machine.calls if "mount" in call] == ["mount", "umount"]
 
 
 def test_file(machine: Machine) -> None:
