@@ -8,12 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.cuda_builder import Builder
 from tests.demo import Demo
 from tools import environment
 from tools.layout import LIB
 from tools.server import Gpus, temporary_server
+
+# How long an example takes says something about the machine only, which others may use as well.
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session")

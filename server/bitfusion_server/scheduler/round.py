@@ -31,9 +31,9 @@ class Round:
         """`freed`: the servers where something has become free (None: any); `owners`: those who have got room in their quotas."""
         while True:
             self._walk(freed, owners)
-            self._expire()
-            freed, owners, self._given_up = self._given_up, set(), set()
-            if not freed:
+            owners = self._expire()
+            freed, self._given_up = self._given_up, set()
+            if not freed and not owners:
                 break
         self._hall.name_heads()
 
@@ -94,7 +94,7 @@ class Round:
             return None if leaves else head.shape
         if not leaves and self._pool.holdable(held):
             self._hall.hold(head, held)
-        elif not (self.granted and self.granted[-1][0] is head and self.granted[-1][1].gpus == held.gpus):
+        else:
             self._given_up.add(held.server_id)
         return None if leaves else head.shape
 
@@ -103,9 +103,13 @@ class Round:
         self._hall.take(entry.owner, placement)
         self.granted.append((entry, placement))
 
-    def _expire(self) -> None:
+    def _expire(self) -> set[str]:
+        """Let those go whose time is over; returns their owners, whose next ones may start."""
+        owners = set()
         for entry in self._line.overdue(self._now):
             self.timed_out.append((entry, self._hall.reason(entry)))
             held = self._hall.dismiss(entry.id)
             if held is not None:
                 self._given_up.add(held.server_id)
+            owners.add(entry.owner)
+        return owners

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitfusion_core.metrics import BY_NAME, TABLE, WINDOWS, Aggregation, Sample
@@ -41,6 +41,7 @@ def test_gaps() -> None:
     assert rolled == Sample(0.0, {"gpu_power_watts": {"": 10.0}, "gpu_temperature_celsius": {"": 50.0}}, 2)
 
 
+@settings(max_examples=50)
 @given(st.lists(_levels, min_size=1, max_size=40), st.integers(1, 10))
 def test_in_steps_as_at_once(values: list[float], size: int) -> None:
     """Rolled up in two steps is as rolled up at once, and lies between the smallest and the largest."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitfusion_core.models import LeaseRequest
@@ -70,6 +70,7 @@ def test_never_names_the_cluster() -> None:
     assert pool.impossible(LeaseRequest(3)) == Never("none of the 2 servers can serve it: 3 GPUs requested, the server has 2")
 
 
+@settings(max_examples=100)
 @given(clusters, st.lists(st.tuples(requests, _allowances, st.booleans()), max_size=40))
 def test_the_index_finds_what_a_search_of_all_would(servers: list[Inventory], steps: list[tuple[LeaseRequest, float, bool]]) -> None:
     """A request is placed exactly when some server has room for it within the allowance, also after others have left."""
@@ -99,6 +100,7 @@ def _check(pool: Pool, servers: list[Inventory], request: LeaseRequest, placemen
         assert all(0 <= state.used_mib <= state.gpu.memory_mib for state in pool.server(server.server_id).gpus)
 
 
+@settings(max_examples=100)
 @given(clusters, requests)
 def test_impossible_is_impossible_everywhere(servers: list[Inventory], request: LeaseRequest) -> None:
     """Never is said exactly when each server, empty, says never; and the least share is what the cheapest empty server would count."""

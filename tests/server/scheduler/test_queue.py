@@ -6,7 +6,7 @@ import dataclasses
 import heapq
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitfusion_core.models import LeaseRequest
@@ -204,6 +204,19 @@ def test_head_stays_head() -> None:
     assert set(desk.running) == {"b"}
 
 
+def test_time_out_lets_the_owners_next_one_start() -> None:
+    """When the first of those who wait for a quota gives up, the next is asked; so is whoever wants what was held for it."""
+    desk = Desk(server_of(16000, 16000, 16000), quotas=Quotas(default=2.0))
+    desk.join("a", WHOLE)
+    desk.join("large", LeaseRequest(2), deadline=10.0)
+    desk.join("b", WHOLE)
+    assert set(desk.running) == {"a"}
+
+    desk.note(desk.queue.expire(10.0))
+
+    assert set(desk.running) == {"a", "b"}
+
+
 def test_an_owner_does_not_starve_its_own_large_request() -> None:
     """Within a quota, too, it is first come, first served: small requests do not use up what a larger one waits for."""
     desk = Desk(server_of(16000, 16000, 16000), quotas=Quotas(default=2.0))
@@ -221,6 +234,7 @@ def test_an_owner_does_not_starve_its_own_large_request() -> None:
 _arrivals = st.lists(st.tuples(requests, st.sampled_from(["ann", "bob", "eve"]), st.integers(1, 50), st.integers(0, 20)), max_size=30)
 
 
+@settings(max_examples=60)
 @given(clusters, _arrivals, st.sampled_from([0.5, 1.5, 2.0, 64.0]))
 def test_everybody_starts_and_the_head_soon(
     servers: list[Inventory], arrivals: list[tuple[LeaseRequest, str, int, int]], quota: float
