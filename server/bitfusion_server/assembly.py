@@ -97,7 +97,7 @@ def _administration(opened: Opened, endpoint: Endpoint, passwords: Passwords) ->
     return Administration(
         audit=audit,
         clients=ClientAdministration(store, opened.clients, leases, audit, time.time),
-        tokens=TokenAdministration(store, settings, opened.token_key, leases, audit, reachable, time.time),
+        tokens=TokenAdministration(store, settings, opened.token_key, opened.clients, leases, audit, reachable, time.time),
         users=UserAdministration(store, settings, passwords, audit, time.time),
         certificates=Certificates(opened.tls_files, opened.tls, opened.names, audit, utc_now),
         tasks=Tasks(time.time),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
+import ssl
 import stat
 import subprocess
 import sys
@@ -200,3 +202,19 @@ async def test_given_identity(tmp_path: Path, beside: FakeDispatcher) -> None:
     with pytest.raises(InvalidSetting, match=r"server\.id"):
         async with running(tmp_path, server__id="me"):
             pass
+
+
+async def test_hangup_reads_the_certificates_again(tmp_path: Path) -> None:
+    """Files that were replaced by hand are used for new connections; a manager whose files are damaged goes on with what it has."""
+    async with running(tmp_path) as manager:
+        before = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", manager.port))
+        files = DataDirectory(tmp_path).tls
+        await asyncio.to_thread(authority.renew, files, ("127.0.0.1",), datetime.datetime.now(datetime.UTC))
+        assert before == await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", manager.port))
+
+        await manager.reload()
+        after = await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", manager.port))
+        await asyncio.to_thread(files.server_certificate.write_text, "garbage")
+        await manager.reload()
+
+        assert before != after == await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", manager.port))

@@ -63,9 +63,12 @@ class Certificates:
         await self._audit.record(actor, "certificate.uninstall", "server")
 
     async def reload(self) -> None:
-        """The files have been changed from outside: use them for connections that come from now on."""
+        """The files have been changed from outside: use them for connections that come from now on, if they can be used."""
         async with self._lock:
-            await self._use("TLS files read again")
+            try:
+                await self._use("TLS files read again")
+            except (ssl.SSLError, OSError) as error:
+                _log.error("TLS files cannot be used; the certificate stays as it is", reason=str(error))
 
     async def _use(self, event: str) -> None:
         await asyncio.to_thread(authority.reload, self._context, self._files)

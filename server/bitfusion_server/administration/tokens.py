@@ -13,6 +13,7 @@ from typing import Any
 from bitfusion_core.errors import Conflict, InvalidValue, NotFound
 from bitfusion_server.administration.audit import Audit
 from bitfusion_server.auth import tokens
+from bitfusion_server.auth.clients import Clients
 from bitfusion_server.auth.tokens import NewToken, TokenKey
 from bitfusion_server.sessions.service import LeaseService
 from bitfusion_server.settings.live import LiveSettings
@@ -37,6 +38,7 @@ class TokenAdministration:
         store: Store,
         settings: LiveSettings,
         key: TokenKey,
+        clients: Clients,
         leases: LeaseService,
         audit: Audit,
         reachable: Reachable,
@@ -45,6 +47,7 @@ class TokenAdministration:
         self._store = store
         self._settings = settings
         self._key = key
+        self._clients = clients
         self._leases = leases
         self._audit = audit
         self._reachable = reachable
@@ -78,6 +81,7 @@ class TokenAdministration:
             if not await self._store.replace_token(after, before):
                 raise Conflict(f"token {token_id} has been changed by somebody else")
             await self._audit.record(actor, "token.change", f"token {token_id}", before, after)
+        self._revoke(token_id, revoked=not after.active)
         return after
 
     async def delete(self, actor: str, token_id: str) -> None:
@@ -85,7 +89,12 @@ class TokenAdministration:
         token = await self.get(token_id)
         if await self._store.delete_token(token_id):
             await self._audit.record(actor, "token.delete", f"token {token_id}", token)
+        self._revoke(token_id, revoked=True)
         await self._leases.end_of_token(token_id, REVOKED)
+
+    def _revoke(self, token_id: str, *, revoked: bool) -> None:
+        self._clients.revoke(token_id, revoked=revoked)
+        self._leases.refuse_waiting()
 
     async def download(self, actor: str, token_id: str) -> bytes:
         """The files that enable a client, as a tar file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
-from bitfusion_core.errors import BitfusionError, ClientRefused, InvalidValue
+from bitfusion_core.errors import BitfusionError, ClientRefused, InvalidValue, Unauthenticated
 from bitfusion_server.auth import tokens
 from bitfusion_server.auth.access import Permission, Principal
 from bitfusion_server.settings.live import LiveSettings
@@ -25,6 +25,7 @@ class Clients:
         self._settings = settings
         self._wall_clock = wall_clock
         self._barred: dict[str, ClientState] = {}
+        self._revoked: set[str] = set()
 
     async def load(self) -> None:
         """Learn who is barred."""
@@ -42,8 +43,17 @@ class Clients:
         if client.state is not ClientState.ACTIVE:
             self._barred[client.id] = client.state
 
-    def refusal(self, client_id: str) -> BitfusionError | None:
-        """Why a client may start nothing at this moment, or None."""
+    def revoke(self, token_id: str, *, revoked: bool) -> None:
+        """The token is good for nothing new from now on, or again; a request that was let in before is refused as well."""
+        if revoked:
+            self._revoked.add(token_id)
+        else:
+            self._revoked.discard(token_id)
+
+    def refusal(self, client_id: str, token_id: str) -> BitfusionError | None:
+        """Why a client with this token may start nothing at this moment, or None."""
+        if token_id in self._revoked:
+            return Unauthenticated("the access token was revoked")
         state = self._barred.get(client_id)
         return None if state is None else ClientRefused(f"client {client_id} is {state}")
 

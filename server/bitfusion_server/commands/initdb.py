@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from bitfusion_server.commands import local
 from bitfusion_server.data_directory import DataDirectory
@@ -19,10 +21,19 @@ def main(words: Sequence[str] | None = None) -> int:
     data = DataDirectory(arguments.data.absolute())
 
     def command() -> None:
+        _become_owner(data.path)
         data.prepare()
         asyncio.run(_prepare(data))
 
     return local.run(command)
+
+
+def _become_owner(directory: Path) -> None:
+    """Root makes files for the manager's user, who could not open root's."""
+    if os.geteuid() == 0 and directory.exists():
+        owner = directory.stat()
+        os.setegid(owner.st_gid)
+        os.seteuid(owner.st_uid)
 
 
 async def _prepare(data: DataDirectory) -> None:

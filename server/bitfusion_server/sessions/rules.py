@@ -11,8 +11,8 @@ from bitfusion_server.settings.live import Reading
 class ClientRules(Protocol):
     """`bitfusion_server.auth.clients.Clients` has them for each client."""
 
-    def refusal(self, client_id: str) -> BitfusionError | None:
-        """Why a client may start nothing at this moment, or None."""
+    def refusal(self, client_id: str, token_id: str) -> BitfusionError | None:
+        """Why a client with this token may start nothing at this moment, or None."""
 
     def idle_limit_min(self, client_id: str) -> float:
         """Minutes without GPU work after which its sessions end; 0: never."""
@@ -24,7 +24,7 @@ class SameForAll:
     def __init__(self, settings: Reading) -> None:
         self._settings = settings
 
-    def refusal(self, client_id: str) -> BitfusionError | None:  # noqa: ARG002 - nobody is refused
+    def refusal(self, client_id: str, token_id: str) -> BitfusionError | None:  # noqa: ARG002 - nobody is refused
         """Nobody is refused."""
         return None
 

@@ -164,7 +164,7 @@ class LeaseService:
         """Join the queue; the answer may be there at once. What can never fit is refused here."""
         if not self.accepting:
             raise NotAccepting
-        refusal = self._clients.refusal(client_id)
+        refusal = self._clients.refusal(client_id, token_id)
         if refusal is not None:
             raise refusal
         if len(self._tickets) >= self._settings.integer("queue.max_waiting"):
@@ -190,11 +190,13 @@ class LeaseService:
         elif ticket.decided and ticket.id in self._sessions and not self._stopping:
             self.end(ticket.id, "cancelled")
 
-    def refuse_waiting(self, client_id: str, error: BitfusionError) -> None:
-        """What a client waits for it does not get."""
-        for ticket in [ticket for ticket in self._tickets.values() if ticket.client_id == client_id]:
-            self.cancel(ticket)
-            ticket.ends(Refused(error))
+    def refuse_waiting(self) -> None:
+        """Rules have changed: who may start nothing now does not get what it waits for."""
+        refused = [(ticket, self._clients.refusal(ticket.client_id, ticket.token_id)) for ticket in self._tickets.values()]
+        for ticket, error in refused:
+            if error is not None:
+                self.cancel(ticket)
+                ticket.ends(Refused(error))
 
     def end(self, lease_id: str, reason: str) -> Session:
         """Begin to end a lease; `Session.ended` says when its GPUs are free."""

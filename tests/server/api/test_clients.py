@@ -123,6 +123,9 @@ async def test_extend_all(api: Api, store: Store) -> None:
 
     assert (task["state"], task["result"]) == ("done", "1 clients extended by 365 days")
     after = {client.id: client.expires_at for client in (await store.clients(10)).items}
+    token = await store.token(api.client[:7])
+    assert token is not None
+    assert token.expires_at == max(expires or 0 for expires in after.values())
     gained = {client_id: (after[client_id] or 0) - (expires or 0) for client_id, expires in before.items()}
     assert sorted(gained.values()) == [0, 0, 365 * 86400.0]
 

@@ -14,7 +14,7 @@ from bitfusion_client import config, identity
 from bitfusion_server.auth.authority import TlsFiles
 from bitfusion_server.sessions.service import LeaseService
 from tests.server.api.calls import call, call_full, lease
-from tests.server.api.conftest import Api
+from tests.server.api.conftest import WHO, Api, LeaseStream
 
 
 async def create(api: Api, **fields: Any) -> dict[str, Any]:
@@ -67,6 +67,20 @@ async def test_deleting_a_token_ends_what_runs_with_it(api: Api, service: LeaseS
     await call(api, "DELETE", f"/v1/tokens/{token_id}")
 
     assert service.leases() == ()
+
+
+@pytest.mark.parametrize("method, body", [("DELETE", None), ("PATCH", {"active": False})])
+async def test_a_revoked_token_gets_nothing_it_waits_for(api: Api, method: str, body: Any) -> None:
+    """A request that waits when its token is deleted or deactivated is refused."""
+    await lease(api, gpus=2, token=api.admin, client_id=None)
+    async with api.session() as http, http.post("/v1/leases", json={"gpus": 1, **WHO}) as response:
+        stream = LeaseStream(response)
+        await stream.next()
+
+        await call(api, method, f"/v1/tokens/{api.client[:7]}", body)
+
+        event = await stream.next(skip="queued")
+    assert (event["event"], event["problem"]["code"]) == ("refused", "unauthenticated")
 
 
 async def test_download_enables_a_client(api: Api, tls_files: TlsFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,9 +83,9 @@ async def test_deleted_client_is_refused(store: Store) -> None:
     with pytest.raises(ClientRefused):
         await clients.check(OWNER, client.id)
     restarted = clients_at(store)
-    assert restarted.refusal(client.id) is None
+    assert restarted.refusal(client.id, "A") is None
     await restarted.load()
-    assert isinstance(restarted.refusal(client.id), ClientRefused)
+    assert isinstance(restarted.refusal(client.id, "A"), ClientRefused)
 
 
 async def test_settings_of_a_client(store: Store) -> None:
