@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bitfusion_client import yaml
+from bitfusion_client import files, yaml
 from bitfusion_client.errors import InvalidConfiguration, NotConfigured, UsageError
 from bitfusion_core.models import DEFAULT_MANAGER_PORT
 
@@ -24,13 +24,20 @@ _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 
 class Server(NamedTuple):
-    """Address of a manager."""
+    """Address of a manager, and all addresses of that server where it is known to have several."""
 
     host: str
     port: int = DEFAULT_MANAGER_PORT
+    addresses: tuple[Server, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+    @property
+    def ways(self) -> tuple[Server, ...]:
+        """The addresses to try, the one that answered last before the others."""
+        own = Server(self.host, self.port)
+        return (own, *(address for address in self.addresses if address != own))
 
     def as_line(self) -> str:
         """As a line of servers.conf, where the default port is not written."""
@@ -98,6 +105,30 @@ def format_servers(servers: Iterable[Server]) -> str:
     return "".join(f"{server.as_line()}\n" for server in servers)
 
 
+def format_yaml_servers(servers: Iterable[Server]) -> str:
+    """The YAML spelling, which keeps all addresses of a server."""
+    lines = ["servers:"]
+    for server in servers:
+        lines += [f"- reachable: {server}", "  addresses:", *(f"  - {address}" for address in server.addresses or server.ways)]
+    return "\n".join(lines) + "\n"
+
+
+def keep_reachable(reached: Mapping[Server, Server]) -> None:
+    """Write into servers.conf at which of its addresses a server has answered; a file that cannot be written is left alone."""
+    path = first_existing(SERVERS_FILE)
+    if path is None or all(server.ways[0] == way for server, way in reached.items()):
+        return
+    try:
+        text = read_text(path)
+        known = parse_servers(text)
+        moved = [reached[server]._replace(addresses=server.addresses) if server in reached else server for server in known]
+        if moved != list(known):
+            files.backup(path, text)
+            files.replace_text(path, format_yaml_servers(moved), path.stat().st_mode & 0o777)
+    except (OSError, ValueError, InvalidConfiguration):
+        pass  # It is tried anew next time.
+
+
 def _plain_servers(text: str) -> Iterable[Server]:
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.partition("#")[0].strip()
@@ -126,11 +157,11 @@ def _yaml_server(entry: Any) -> Server:
     addresses = entry.get("addresses") if isinstance(entry, dict) else None
     known = [parse_server(str(address)) for address in addresses] if isinstance(addresses, list) else []
     reachable = entry.get("reachable") if isinstance(entry, dict) else None
-    if isinstance(reachable, str) and reachable:
-        return parse_server(reachable)
-    if not known:
+    if not known and not reachable:
         raise ValueError("an entry has neither 'reachable' nor 'addresses'")
-    return known[0]
+    first = parse_server(reachable) if isinstance(reachable, str) and reachable else known[0]
+    several = tuple(dict.fromkeys((*known, *([] if first in known else [first]))))
+    return first._replace(addresses=several) if len(several) > 1 else first
 
 
 def _distinct(servers: Iterable[Server]) -> tuple[Server, ...]:

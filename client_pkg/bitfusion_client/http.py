@@ -47,6 +47,7 @@ class Manager:
 
     def __init__(self, server: Server, identity: Identity, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         self.server = server
+        self.reached = server.ways[0]
         self._identity = identity
         self._timeout_s = timeout_s
         self._socket: ssl.SSLSocket | None = None
@@ -122,12 +123,31 @@ class Manager:
         return data
 
     def _connect(self) -> ssl.SSLSocket:
+        """At the address that answered last, else at the first of the server's others that does."""
+        failures = []
+        for way in dict.fromkeys((self.reached, *self.server.ways)):
+            outcome = self._try(way)
+            if not isinstance(outcome, OSError):
+                self.reached = way
+                return outcome
+            failures.append(outcome)
+        raise failures[0]
+
+    def _try(self, way: Server) -> ssl.SSLSocket | OSError:
+        try:
+            return self._connect_to(way)
+        except OSError as error:
+            if isinstance(error, ssl.SSLError):
+                raise  # It is there, and would say the same at its other addresses.
+            return error
+
+    def _connect_to(self, way: Server) -> ssl.SSLSocket:
         if self._tls is None:
             self._tls = _tls_context(self._identity)
-        plain = _dial(self.server, self._timeout_s)
+        plain = _dial(way, self._timeout_s)
         try:
             # The name as bytes: as text it would load the tables of international names. A second connection resumes the first's session.
-            sock = self._tls.wrap_socket(plain, server_hostname=self.server.host.encode(), session=self._tls_session)
+            sock = self._tls.wrap_socket(plain, server_hostname=way.host.encode(), session=self._tls_session)
         except BaseException:
             plain.close()
             raise

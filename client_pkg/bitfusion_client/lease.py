@@ -89,7 +89,7 @@ def acquire(manager: Manager, request: LeaseRequest, client_id: str) -> tuple[Gr
     stream = manager.open_lines("POST", "/v1/leases", request_body(request, client_id))
     progress = Progress()
     try:
-        grant = _await_grant(manager.server, request, stream, progress)
+        grant = _await_grant(manager.reached, request, stream, progress)
         cancelling.hold_back()
         return grant, stream
     except StreamError as error:

@@ -28,7 +28,7 @@ _FILES = """## Files and variables
 
 | what | where |
 |---|---|
-| servers | `-l`, else `-s`, else `servers.conf` in `BITFUSION_HOME` (default `~/.bitfusion`), else `/etc/bitfusion/servers.conf` |
+| servers | `-l`, else `-s`, else `BITFUSION_SERVER_LIST`, else `servers.conf` in `BITFUSION_HOME` (default `~/.bitfusion`), else `/etc/bitfusion/servers.conf` |
 | identity: `access_token`, `client_id`, `ca_file` (optional) | `client.yaml` in the same two places; `client_id` is claimed at the first use and written there |
 | certificate authority | `ca_file` of `client.yaml`, else `tls/ca.crt` in `BITFUSION_HOME`, else `/etc/bitfusion/tls/ca.crt` |
 | allocation | `-f`, else `BITFUSION_ALLOCATION`, else the newest of the user's `/tmp/bitfusion<digits>` made by `request_gpus` |
@@ -39,9 +39,12 @@ _FILES = """## Files and variables
 ```yaml
 servers:
 - reachable: 10.202.8.169:56001    # the address to use
-  addresses:                       # all networks of the server; the first is used when 'reachable' is missing
+  addresses:                       # all networks of the server; tried when 'reachable' is missing or does not answer
   - 10.202.8.169:56001
 ```
+
+When another address of a server answers than `reachable`, the file is written anew with a dated copy beside it. A file that cannot be
+written is left as it is.
 
 ## What `run` does to processes
 

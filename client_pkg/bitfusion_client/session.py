@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bitfusion_client import allocation, identity, lease, log
+from bitfusion_client import allocation, config, identity, lease, log
 from bitfusion_client.config import Server
 from bitfusion_client.http import Manager
 from bitfusion_client.identity import Identity
@@ -37,17 +37,17 @@ def open_session(request: LeaseRequest, servers: Sequence[Server]) -> Session:
         known = claim_client_id(managers, known)
         offers = _query(managers)
         log.info(f"Choosing GPUs from server list [{' '.join(str(offer.server) for offer in offers)}]")
-        grant, stream = _acquire(request, rank(request, offers), managers, str(known.client_id))
+        manager, grant, stream = _acquire(request, rank(request, offers), managers, str(known.client_id))
         try:
-            file = _announce(grant, list(servers).index(grant.server))
+            file = _announce(grant, list(servers).index(manager.server))
         except BaseException:
             stream.close()
-            _give_back(managers[grant.server], grant)
+            _give_back(manager, grant)
             raise
     finally:
         for manager in managers.values():
             manager.close()
-    return Session(grant, managers[grant.server], stream, file, str(known.client_id))
+    return Session(grant, manager, stream, file, str(known.client_id))
 
 
 def claim_client_id(managers: dict[Server, Manager], known: Identity) -> Identity:
@@ -87,14 +87,18 @@ def _query(managers: dict[Server, Manager]) -> list[Offer]:
     for server, error in errors.items():
         log.warn(f"Error querying server {server}: {error.detail}")
     warn_of_other_versions(offers)
+    config.keep_reachable({server: manager.reached for server, manager in managers.items()})
     return offers
 
 
-def _acquire(request: LeaseRequest, ranked: Sequence[Offer], managers: dict[Server, Manager], client_id: str) -> tuple[Grant, LineStream]:
+def _acquire(
+    request: LeaseRequest, ranked: Sequence[Offer], managers: dict[Server, Manager], client_id: str
+) -> tuple[Manager, Grant, LineStream]:
     """Ask in order of preference; the next server is asked only when one has changed its mind since the query."""
     offer, *others = ranked
     try:
-        return lease.acquire(managers[offer.server], request, client_id)
+        manager = managers[offer.server]
+        return (manager, *lease.acquire(manager, request, client_id))
     except WaitTimedOut:
         raise
     except (ManagerUnreachable, ServerUnavailable, NoCapacity) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Callable, TypeVar
 
-from bitfusion_client import identity, log
+from bitfusion_client import config, identity, log
 from bitfusion_client.config import Server
 from bitfusion_client.http import Manager
 from bitfusion_client.inventory import ask_all, no_server_answered
@@ -24,6 +24,7 @@ def survey(servers: Sequence[Server], ask: Callable[[Manager], T]) -> dict[Serve
         for manager in managers.values():
             manager.close()
     errors = {server: answer for server, answer in answers.items() if isinstance(answer, BitfusionError)}
+    config.keep_reachable({server: manager.reached for server, manager in managers.items()})
     good = {server: answer for server, answer in answers.items() if not isinstance(answer, BitfusionError)}
     if not good:
         raise no_server_answered(errors)

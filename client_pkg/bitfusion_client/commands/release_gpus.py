@@ -41,7 +41,7 @@ def command(
             count in (None, candidate.gpus)
             and memory_mib in (None, candidate.memory_mib)
             and (fraction is None or abs(fraction - candidate.fraction) < 0.005)
-            and (servers is None or candidate.server in servers)
+            and (servers is None or any(candidate.server in server.ways for server in servers))
         )
 
     matching = [candidate for candidate in candidates if fits(candidate)]
