@@ -119,7 +119,7 @@ namespace {
 std::optional<uint64_t> allocate_global(Context* context, const exec::Global& global) {
   Allocation wanted;
   wanted.size = std::max<uint64_t>(global.size, 1);
-  wanted.kind = MemoryKind::kGlobal;
+  wanted.kind = global.managed ? MemoryKind::kManaged : MemoryKind::kGlobal;
   wanted.gpu = context->gpu();
   wanted.context = context;
   return Arena::get().allocate(wanted);
@@ -267,6 +267,15 @@ CUresult function_attribute(const exec::Kernel& kernel, const FunctionAttributes
     case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
       *value = set.preferred_carveout;
       return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET:
+      *value = kernel.info().required_cluster[0] != 0;
+      return CUDA_SUCCESS;
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
+      if (kernel.info().required_cluster[0] == 0) break;
+      *value = static_cast<int>(kernel.info().required_cluster[attribute - CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH]);
+      return CUDA_SUCCESS;
     default:
       break;
   }
@@ -291,6 +300,9 @@ CUresult set_function_attribute(exec::Kernel* kernel, FunctionAttributes* set, C
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
     case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
+      REQUIRE(value >= 0 && kernel->info().required_cluster[0] == 0, CUDA_ERROR_INVALID_VALUE);
+      set->others[attribute] = value;
+      return CUDA_SUCCESS;
     case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
     case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
       set->others[attribute] = value;

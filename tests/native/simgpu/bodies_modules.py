@@ -229,3 +229,34 @@ def clusters_are_launched_by_attribute() -> None:
     assert struct.unpack("<6I", driver.download(memory, 24)) == (300, 301, 302, 310, 311, 312)
     assert launch(4) == INVALID_CLUSTER_SIZE
     assert launch(1) == 0
+
+
+MANAGED = b"""
+.version 8.0
+.target sm_90
+.address_size 64
+.visible .global .attribute(.managed) .align 4 .u32 together = 5;
+.visible .entry bump() .reqnctapercluster 2, 1, 1
+{
+    .reg .b32 %r<2>; ld.global.u32 %r1, [together]; add.u32 %r1, %r1, 1; st.global.u32 [together], %r1; ret;
+}
+\0"""
+IS_MANAGED = 8
+CLUSTER_MUST_BE_SET, CLUSTER_WIDTH = 10, 11
+
+
+def managed_variables_and_compiled_clusters() -> None:
+    """A managed variable is the host's too; a cluster that a kernel was compiled for is told, and cannot be set otherwise."""
+    driver = Driver()
+    module = driver.handle("cuModuleLoadData", MANAGED)
+    address, size, managed = c_uint64(), c_size_t(), ctypes.c_bool()
+    driver.call("cuModuleGetGlobal_v2", byref(address), byref(size), module, c_char_p(b"together"))
+    driver.call("cuPointerGetAttribute", byref(managed), c_int(IS_MANAGED), address)
+    assert managed.value
+    kernel = driver.handle("cuModuleGetFunction", module, c_char_p(b"bump"))
+    assert [driver.integer("cuFuncGetAttribute", c_int(kind), kernel) for kind in (CLUSTER_MUST_BE_SET, CLUSTER_WIDTH)] == [1, 2]
+    assert driver.error("cuFuncSetAttribute", kernel, c_int(CLUSTER_WIDTH), c_int(4)) == INVALID_VALUE
+    assert driver.launch(kernel, [], blocks=3) == INVALID_CLUSTER_SIZE
+    assert driver.launch(kernel, [], blocks=2) == 0
+    driver.call("cuCtxSynchronize")
+    assert ctypes.string_at(address.value, 4) == (7).to_bytes(4, "little")
