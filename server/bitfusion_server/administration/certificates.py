@@ -11,7 +11,8 @@ import structlog
 
 from bitfusion_server.administration.audit import Audit
 from bitfusion_server.auth import authority
-from bitfusion_server.auth.authority import Certificate, TlsFiles
+from bitfusion_server.auth.authority import TlsFiles
+from bitfusion_server.auth.certificates import Certificate
 
 _log = structlog.get_logger(__name__)
 

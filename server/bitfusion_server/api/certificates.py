@@ -10,7 +10,7 @@ from msgspec import Meta
 from bitfusion_server.administration.certificates import Certificates
 from bitfusion_server.api.fields import Seconds
 from bitfusion_server.api.routing import Call
-from bitfusion_server.auth.authority import Certificate
+from bitfusion_server.auth.certificates import Certificate
 
 Pem = Annotated[str, Meta(max_length=100_000)]
 

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from bitfusion_core.errors import InvalidRequest, ServerUnavailable
+from bitfusion_server.auth import certificates
+from bitfusion_server.auth.certificates import Certificate, TlsFilesDamaged
 from bitfusion_server.files import replace
 
 _AUTHORITY_YEARS = 20
@@ -29,14 +30,6 @@ _RENEW_DAYS = 30
 _CLOCK_SKEW = datetime.timedelta(hours=1)
 
 Names = frozenset[str]
-
-
-class TlsFilesDamaged(ServerUnavailable):
-    """The authority exists but cannot be used; making another would cut off every client."""
-
-    code = "tls_files_damaged"
-    title = "The server's TLS files cannot be read"
-    hint = "Restore the tls directory from a backup; without one remove it, restart, and enable every client again."
 
 
 @dataclass(frozen=True)
@@ -119,10 +112,12 @@ def renew_authority(files: TlsFiles, now: datetime.datetime) -> None:
 
 def install(files: TlsFiles, certificate: bytes, key: bytes, authority: bytes | None, now: datetime.datetime) -> None:
     """Put a certificate of another authority in the place of the server's own, after it has been shown to be usable."""
-    _check_pair(certificate, key, now)
+    certificates.check_pair(certificate, key, now)
     if authority is not None:
-        _certificates(authority, "the certificate authority")
+        certificates.read(authority, "the certificate authority")
         replace(files.installed_authority, authority, 0o644)
+    else:
+        files.installed_authority.unlink(missing_ok=True)
     replace(files.installed_certificate, certificate.rstrip() + b"\n" + key, 0o600)
 
 
@@ -136,78 +131,9 @@ def describe(files: TlsFiles) -> tuple[Certificate, ...]:
     """The certificates there are, for people to see."""
     paths = {"authority": files.ca_certificate, "server": files.server_certificate, "installed": files.installed_certificate}
     used = {files.ca_certificate, files.in_use}
-    return tuple(_described(kind, _first(path), in_use=path in used) for kind, path in paths.items() if path.exists())
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What can be known of a certificate."""
-
-    kind: str
-    subject: str
-    issuer: str
-    names: tuple[str, ...]
-    serial: str
-    sha256: str
-    not_before: datetime.datetime
-    not_after: datetime.datetime
-    in_use: bool
-
-
-class BadCertificate(InvalidRequest):
-    """What was to be installed cannot work."""
-
-    code = "bad_certificate"
-    title = "The certificate cannot be used"
-    hint = "Give the certificate, with its chain, and the key that belongs to it, both in PEM form and without a pass phrase."
-
-
-def _check_pair(certificate: bytes, key: bytes, now: datetime.datetime) -> None:
-    first = _certificates(certificate, "the certificate")[0]
-    try:
-        private = serialization.load_pem_private_key(key, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise BadCertificate(f"the key cannot be read: {error}") from error
-    if private.public_key() != first.public_key():
-        raise BadCertificate("the key is not the key of the certificate")
-    if not first.not_valid_before_utc <= now < first.not_valid_after_utc:
-        raise BadCertificate(f"the certificate is valid from {first.not_valid_before_utc:%Y-%m-%d} to {first.not_valid_after_utc:%Y-%m-%d}")
-
-
-def _certificates(pem: bytes, what: str) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
-        raise BadCertificate(f"{what} cannot be read: {error}") from error
-
-
-def _first(path: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise TlsFilesDamaged(f"{path}: {error}") from error
-
-
-def _described(kind: str, certificate: x509.Certificate, *, in_use: bool) -> Certificate:
-    return Certificate(
-        kind=kind,
-        subject=certificate.subject.rfc4514_string(),
-        issuer=certificate.issuer.rfc4514_string(),
-        names=_names_in(certificate),
-        serial=f"{certificate.serial_number:x}",
-        sha256=certificate.fingerprint(hashes.SHA256()).hex(),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        in_use=in_use,
+    return tuple(
+        certificates.described(kind, certificates.first(path), in_use=path in used) for kind, path in paths.items() if path.exists()
     )
-
-
-def _names_in(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    return tuple(str(name.value) for name in alternative)
 
 
 def _write_authority(files: TlsFiles, now: datetime.datetime) -> None:
@@ -261,7 +187,7 @@ def _usable(files: TlsFiles, names: Names, now: datetime.datetime) -> bool:
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(files.ca_certificate.read_bytes()))
     except (OSError, ValueError, TypeError, InvalidSignature):
         return False
-    return set(_names_in(certificate)) == names and certificate.not_valid_after_utc > now + datetime.timedelta(days=_RENEW_DAYS)
+    return set(certificates.names_in(certificate)) == names and certificate.not_valid_after_utc > now + datetime.timedelta(days=_RENEW_DAYS)
 
 
 def _builder(

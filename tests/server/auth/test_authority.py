@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bitfusion_server.auth import authority
-from bitfusion_server.auth.authority import TlsFiles, TlsFilesDamaged
+from bitfusion_server.auth.authority import TlsFiles
+from bitfusion_server.auth.certificates import TlsFilesDamaged
 
 NOW = datetime.datetime.now(datetime.UTC)
 NAMES = ("gpu-1.example", "localhost", "127.0.0.1", "10.0.0.5")
