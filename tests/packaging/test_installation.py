@@ -28,7 +28,7 @@ print("GPUs:", count.value)
 def enable(root: Root, demo: Demo) -> None:
     """Give the client its token the way an administrator does."""
     home = Path(demo.handle.home)
-    folder = root.path / "root" / "token"
+    folder = root.path / "opt" / "token"
     folder.mkdir(exist_ok=True)
     for name in ("client.yaml", "servers.conf", "tls/ca.crt"):
         shutil.copyfile(home / name, folder / Path(name).name)
@@ -60,7 +60,7 @@ def test_life_of_a_client(make_root: Callable[[str], Root], suite: str, built: B
     left = subprocess.run(
         ["find", str(root.path), "-xdev", "-iname", "*bitfusion*"], check=True, capture_output=True, text=True
     ).stdout.split()
-    assert [path for path in left if not path.startswith((f"{root.path}/root", f"{root.path}/opt", f"{root.path}/tmp"))] == []
+    assert [path for path in left if not path.startswith((f"{root.path}/opt", f"{root.path}/tmp"))] == []
     root.run("getent", "group", "bitfusion")
 
 
