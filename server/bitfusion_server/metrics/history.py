@@ -55,9 +55,17 @@ class History:
                 await self._samples.expire(window, now - window.keep_s)
 
     async def read(self, window: Window, kind: Subject, subject: str) -> Sequence[Sample]:
-        """One subject's history over a window, in the order of time."""
+        """One subject's history over a window, in the order of time, up to this moment: what is not rolled up yet is rolled up for the answer."""
         now = self._wall_clock()
-        return await self._samples.read(window, kind, subject, now - window.span_s, now + 1)
+        return await self._up_to(now, WINDOWS.index(window), kind, subject, now - window.span_s)
+
+    async def _up_to(self, now: float, number: int, kind: Subject, subject: str, since: float) -> list[Sample]:
+        window = WINDOWS[number]
+        found = list(await self._samples.read(window, kind, subject, since, now + 1))
+        if number > 0:
+            begun = found[-1].at + window.step_s if found else since
+            found += rollup.in_steps(await self._up_to(now, number - 1, kind, subject, begun), window.step_s)
+        return found
 
     async def subjects(self, kind: Subject, after: str, limit: int) -> Sequence[str]:
         """A page of those that have a history, by id."""

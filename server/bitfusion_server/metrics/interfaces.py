@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 _FILE = Path("/proc/net/dev")
+_DEVICES = Path("/sys/class/net")
+# What an interface has that carries data of its own: an adapter, or several of them. Bridges and the ends of containers come and go.
+_REAL = ("device", "bonding")
 # Columns of the file after the name, see proc_net_dev(5).
 _COLUMNS = {
     "network_receive_bytes": 0,
@@ -17,17 +20,24 @@ _COLUMNS = {
 
 
 def parse(text: str) -> dict[str, dict[str, float]]:
-    """Counters by metric and interface; the loopback interface carries nobody's data."""
+    """Counters by metric and interface."""
     counters: dict[str, dict[str, float]] = {name: {} for name in _COLUMNS}
     for line in text.splitlines():
         interface, separator, figures = line.partition(":")
         columns = figures.split()
-        if separator and interface.strip() != "lo" and len(columns) > max(_COLUMNS.values()):
+        if separator and len(columns) > max(_COLUMNS.values()):
             for name, column in _COLUMNS.items():
                 counters[name][interface.strip()] = float(columns[column])
     return counters
 
 
-def read(file: Path = _FILE) -> dict[str, dict[str, float]]:
-    """The counters now."""
-    return parse(file.read_text(encoding="ascii", errors="replace"))
+def read(file: Path = _FILE, devices: Path = _DEVICES) -> dict[str, dict[str, float]]:
+    """The counters of the adapters now."""
+    counters = parse(file.read_text(encoding="ascii", errors="replace"))
+    return {
+        name: {interface: value for interface, value in found.items() if _is_real(devices / interface)} for name, found in counters.items()
+    }
+
+
+def _is_real(device: Path) -> bool:
+    return any((device / part).exists() for part in _REAL)

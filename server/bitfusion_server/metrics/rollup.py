@@ -21,6 +21,15 @@ def roll_up(samples: Sequence[Sample], start: float) -> Sample | None:
     return Sample(start, {name: _instances(name, samples) for name in names}, sum(sample.count for sample in samples))
 
 
+def in_steps(samples: Sequence[Sample], step_s: int) -> list[Sample]:
+    """Rolled up into steps, the last of which need not be over."""
+    steps: dict[float, list[Sample]] = {}
+    for sample in samples:
+        steps.setdefault(sample.at // step_s * step_s, []).append(sample)
+    rolled = (roll_up(found, start) for start, found in steps.items())
+    return [sample for sample in rolled if sample is not None]
+
+
 def summary(samples: Sequence[Sample]) -> dict[str, dict[str, tuple[float, float]]]:
     """Mean and maximum of every figure of every instance."""
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from bitfusion_core.metrics import BY_NAME, TABLE, Subject
 from bitfusion_core.models import Gpu, GpuReading, Lease, LeasedGpu
@@ -74,9 +75,13 @@ def test_rates() -> None:
     assert "network_receive_bytes" not in server_sample(dataclasses.replace(now, at=100.0), before).values
 
 
-def test_interfaces() -> None:
-    """The kernel's columns, without the loopback interface; a line of another form is passed over."""
-    counters = interfaces.parse(PROC_NET_DEV + "odd: 1 2\n")
+def test_interfaces(tmp_path: Path) -> None:
+    """The kernel's columns, of adapters and bonds only; a line of another form is passed over."""
+    (tmp_path / "dev").write_text(PROC_NET_DEV + "odd: 1 2\n")
+    for name, part in (("eth0", "device"), ("ens192", "bonding"), ("lo", "queues"), ("odd", "device")):
+        (tmp_path / name / part).mkdir(parents=True)
+
+    counters = interfaces.read(tmp_path / "dev", tmp_path)
 
     assert {name: figures["eth0"] for name, figures in counters.items()} == {
         "network_receive_bytes": 1000000.0,

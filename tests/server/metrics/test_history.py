@@ -66,6 +66,20 @@ async def test_catching_up(store: Store) -> None:
     assert sum(sample.count for sample in found) == 120
 
 
+async def test_the_present_is_there(store: Store) -> None:
+    """A server of five minutes has a history of a month: what is not rolled up yet is rolled up when it is asked for."""
+    await fill(store, 400_000.0, 300, 5, server_gpus_allocated=2.0)
+    history = History(store.samples, Clock(400_300.0))
+    hour = await history.read(HOUR, Subject.SERVER, "s1")
+    (month,) = await history.read(MONTH, Subject.SERVER, "s1")
+
+    await history.tick(5.0)
+
+    assert hour == await history.read(HOUR, Subject.SERVER, "s1")
+    assert (month.values["server_gpus_allocated"][""], month.count) == (2.0, 60)
+    assert month.at % MONTH.step_s == 0
+
+
 async def test_expiry(store: Store) -> None:
     """Samples older than their window keeps are forgotten."""
     await fill(store, 1000.0, 100, 5, server_leases=1.0)
@@ -95,6 +109,6 @@ async def test_collector(service: LeaseService, store: Store) -> None:
     first, second = await History(store.samples, clock).read(WINDOW_BY_NAME["5m"], Subject.SERVER, SERVER_ID)
     assert first.values["gpu_temperature_celsius"] == {"GPU-0": 40.0}
     assert "network_receive_bytes" not in first.values
-    assert second.values["network_receive_bytes"] == {"eth0": 0.0, "ens192": 0.0}
+    assert second.values["network_receive_bytes"] == {"lo": 0.0, "eth0": 0.0, "ens192": 0.0}
     assert collector.latest is not None
     assert collector.latest.at == 5005.0
