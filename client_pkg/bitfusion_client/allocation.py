@@ -68,13 +68,24 @@ def create(grant: Grant) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise CannotStart(
-                f"cannot write {path}: {error.strerror}", hint=f"Make room in {DIRECTORY} or correct its permissions."
-            ) from None
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write("\n".join(lines(grant)) + "\n")
+            raise _cannot_write(path, error) from None
+        _fill(path, descriptor, "\n".join(lines(grant)) + "\n")
         return path
     raise CannotStart(f"cannot find a free name in {DIRECTORY}", hint=f"Remove old files: rm {DIRECTORY}/bitfusion*")
+
+
+def _fill(path: Path, descriptor: int, text: str) -> None:
+    """Write the new file in full, or leave none."""
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        remove(path)
+        raise _cannot_write(path, error) from None
+
+
+def _cannot_write(path: Path, error: OSError) -> CannotStart:
+    return CannotStart(f"cannot write {path}: {error.strerror}", hint=f"Make room in {DIRECTORY} or correct its permissions.")
 
 
 def read(path: Path) -> Allocation:
@@ -119,7 +130,8 @@ def remove(path: Path) -> None:
 def chosen(file: str | None) -> Allocation | None:
     """The allocation that the user named: -f, else BITFUSION_ALLOCATION."""
     named = file or os.environ.get("BITFUSION_ALLOCATION")
-    return read(Path(named)) if named else None
+    # The application may change its directory before it reads the variable.
+    return read(Path(named).absolute()) if named else None
 
 
 def reserved() -> list[Allocation]:

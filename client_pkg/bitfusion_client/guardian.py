@@ -77,8 +77,22 @@ def _detach(reader: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)
     os.dup2(null, 2)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    for descriptor in _open_descriptors():
+        if descriptor > 2:
+            _close(descriptor)
     os.chdir("/")
+
+
+def _open_descriptors() -> list[int]:
+    """Those there are: the limit may be a thousand million, or have been lowered below a number in use."""
+    return [int(name) for name in os.listdir("/proc/self/fd")]
+
+
+def _close(descriptor: int) -> None:
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass  # The one through which the list was read.
 
 
 def _processes(launch: str) -> Iterator[int]:

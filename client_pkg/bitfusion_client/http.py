@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from bitfusion_client import config, http11
@@ -82,6 +83,15 @@ class Manager:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+    @contextmanager
+    def another(self) -> Iterator[Manager]:
+        """A second connection to the same manager, for another thread."""
+        manager = Manager(self.server, self._identity, self._timeout_s)
+        try:
+            yield manager
+        finally:
+            manager.close()
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[ssl.SSLSocket, Answer]:
         kept = self._socket is not None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,6 +36,47 @@ def test_demo_runs_a_command_and_returns_its_code(repository: Path, environment:
 
     assert done.returncode == 7, done.stderr
     assert done.stdout == f"{tmp_path}\n"
+
+
+@pytest.mark.slow
+def test_demo(
+    repository: Path, environment: dict[str, str], tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    """The tour of the README ends well and says so; nothing of it is left, no process and no file. How long it took is put on record."""
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    before = _allocation_files()
+    started = time.monotonic()
+    done = _dev(repository, {**environment, "TMPDIR": str(temporary)}, "demo")
+    record_testsuite_property("demo_s", round(time.monotonic() - started, 1))
+
+    assert done.returncode == 0, done.stderr
+    assert "PASSED" in done.stdout
+    servers = set(re.findall(r"^Server List: (\S+)$", done.stderr, re.MULTILINE))
+    assert servers
+    assert not [path for path, server in _allocation_files().items() if server in servers and path not in before]
+    assert not list(temporary.iterdir())
+    assert not _processes_with("BITFUSION_DEMO_DIR", environment["BITFUSION_DEMO_DIR"])
+    assert not list(Path(environment["BITFUSION_DEMO_DIR"]).glob("run-*"))
+
+
+def _allocation_files() -> dict[Path, str]:
+    """The allocation files of this machine, and whose they are."""
+    found = {}
+    for path in Path("/tmp").glob("bitfusion[0-9]*"):
+        with contextlib.suppress(FileNotFoundError):  # another test's
+            found[path] = "".join(re.findall(r"^server (\S+)", path.read_text(), re.MULTILINE))
+    return found
+
+
+def _processes_with(name: str, value: str) -> list[str]:
+    """Processes that have this variable in their environment, as all that a verb starts have."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            if f"{name}={value}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append(f"{process.name} {(process / 'cmdline').read_text()}")
+    return found
 
 
 def test_up_describes_the_server_and_down_ends_it(repository: Path, environment: dict[str, str]) -> None:

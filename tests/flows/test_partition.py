@@ -107,6 +107,5 @@ def test_what_can_never_fit_is_refused_at_once(demo: Demo) -> None:
     done = demo.bitfusion("run", "-n", "3", "--", "true")
 
     assert done.returncode == 125, done.stderr
-    assert "3" in done.stderr
-    assert "2" in done.stderr
+    assert "Error: 3 GPUs of one server are asked for, and no server has more than 2 at all\n" in done.stderr
     assert time.monotonic() - started < 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from tests.native.rig import MIB, Rig, rig
 from tools.layout import LIB
 from tools.server import Gpus
 
+# Of each of the two that vector_add sends.
+VECTOR_BYTES = 4 * MIB
 CASES = Path(__file__).with_name("driver_cases.py")
 UUID_OF_FIRST = """
 import ctypes, uuid
@@ -67,15 +70,42 @@ def test_calls_answer_the_same_remoted(remote: Rig, gpu: str) -> None:
 
 
 def test_vector_add_twice(remote: Rig, gpu: str, program: Builder) -> None:
-    """A statically linked program runs; its second start sends none of its code and waits for seven answers.
+    """A statically linked program runs; its second start waits for seven answers, one less than the first, and sends its data but no code.
 
     They are the snapshot, three allocations, the load, the copy back, and the program's own cudaDeviceSynchronize().
     """
     command = [str(program("vector_add"))]
     environment = remote.remoted(remote.admit([gpu]), BITFUSION_LOG="info")
-    assert run(command, remote.native()).stdout == run(command, environment).stdout
-    round_trips, _ = counters(run(command, environment).stderr)
+    first, second = run(command, environment), run(command, environment)
+    assert run(command, remote.native()).stdout == first.stdout == second.stdout
+    (_, with_code), (round_trips, without_code) = counters(first.stderr), counters(second.stderr)
     assert round_trips == 7
+    assert 2 * VECTOR_BYTES < without_code < with_code
+
+
+LOAD = """
+import ctypes, sys
+from ctypes import byref
+cuda = ctypes.CDLL("libcuda.so.1")
+context, module = ctypes.c_void_p(), ctypes.c_void_p()
+assert cuda.cuInit(0) == 0 and cuda.cuDevicePrimaryCtxRetain(byref(context), 0) == 0 and cuda.cuCtxSetCurrent(context) == 0
+assert cuda.cuModuleLoadData(byref(module), open(sys.argv[1], "rb").read() + b"\\0") == 0
+"""
+
+
+def test_second_start_sends_no_code(remote: Rig, gpu: str, tmp_path: Path) -> None:
+    """A program that sends nothing but its code sends at most a fiftieth of it when it is started again."""
+    numbers = random.Random(1)
+    table = ", ".join(str(numbers.getrandbits(32)) for _ in range(1 << 15))
+    code = tmp_path / "table.ptx"
+    code.write_text(f".version 8.0\n.target sm_80\n.address_size 64\n.visible .global .align 4 .u32 table[{1 << 15}] = {{{table}}};\n")
+    command = [sys.executable, "-c", LOAD, str(code)]
+    environment = remote.remoted(remote.admit([gpu]), BITFUSION_LOG="info")
+
+    (_, first), (_, second) = (counters(run(command, environment).stderr) for _ in range(2))
+
+    assert first > 4 << 15, "the table itself does not get any smaller"
+    assert second <= first * 0.02
 
 
 def test_kernels_print_to_the_programs_output(remote: Rig, gpu: str, program: Builder) -> None:

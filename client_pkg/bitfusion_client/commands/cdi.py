@@ -49,7 +49,7 @@ def command(file: str | None, target: str | None) -> None:
 
 def specification(chosen: Allocation, libraries: Path) -> dict[str, Any]:
     """The libraries and the allocation, as one device; the file with the key is mounted, never copied."""
-    mounts = [_mount(str(libraries), _LIBRARIES), _mount(str(chosen.path.absolute()), _ALLOCATION)]
+    mounts = [_mount(str(libraries), _LIBRARIES), _mount(str(chosen.path), _ALLOCATION)]
     variables = [f"LD_LIBRARY_PATH={_LIBRARIES}", f"BITFUSION_ALLOCATION={_ALLOCATION}"]
     edits = {"env": variables, "mounts": mounts}
     return {"cdiVersion": CDI_VERSION, "kind": KIND, "devices": [{"name": "all", "containerEdits": edits}]}

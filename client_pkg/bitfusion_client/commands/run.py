@@ -12,6 +12,7 @@ from bitfusion_client.control import ControlLink
 from bitfusion_client.helping import Command
 from bitfusion_client.options import filter_notes, lease_request, request_options
 from bitfusion_client.session import Session, close_session, open_session
+from bitfusion_client.stream import LineStream
 from bitfusion_core.models import HOLD_CONNECTION
 
 EXAMPLES = (
@@ -62,5 +63,7 @@ def _announce(session: Session, target: application.Application) -> None:
     log.info(f"Command started, launching telemetry process: {session.client_id} | {grant.server}")
 
 
-def _hold_again(session: Session) -> Any:
-    return session.manager.open_lines("GET", f"/v1/leases/{session.grant.id}/hold")
+def _hold_again(session: Session) -> LineStream:
+    """In another thread, so over a connection of its own: the application may end meanwhile and the lease be given back."""
+    with session.manager.another() as manager:
+        return manager.open_lines("GET", f"/v1/leases/{session.grant.id}/hold")

@@ -248,14 +248,20 @@ class LeaseService:
         """Keep a lease alive; when the last holder of a lease that lives by its connection leaves, it ends."""
         session = self.session(lease_id)
         session.holders += 1
-        session.kept = True
         session.stop_grace()
         try:
             yield session
         finally:
             session.holders -= 1
-            if session.abandoned and not self._stopping and lease_id in self._sessions:
-                self.end(lease_id, GONE)
+            if not self._stopping and lease_id in self._sessions:
+                self._let_go(session)
+
+    def _let_go(self, session: Session) -> None:
+        """A holder has left. Holding confirms nothing: an unconfirmed reservation has its grace again."""
+        if session.abandoned:
+            self.end(session.lease.id, GONE)
+        elif not session.ending.is_set():
+            self._give_grace(session)
 
     def _act(self, outcome: Outcome) -> None:
         """Do what the queue has decided."""

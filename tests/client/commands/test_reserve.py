@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -64,6 +65,21 @@ def test_newest_or_named_allocation(cli: Cli) -> None:
     assert cli.run("release_gpus", "-f", str(older)).returncode == 0
     assert not newer.exists()
     assert not older.exists()
+
+
+@pytest.mark.parametrize("way", ["-f", "BITFUSION_ALLOCATION"])
+def test_relative_name_of_an_allocation(cli: Cli, way: str) -> None:
+    """The application finds its allocation also after it has changed its directory."""
+    file = saved(cli.run("request_gpus", "-n", "1").stderr)
+    relative = os.path.relpath(file, cli.folder)
+    environment = cli.environment if way == "-f" else {**cli.environment, way: relative}
+    options = ("-f", relative) if way == "-f" else ()
+
+    used = cli.run("client", *options, "--", "sh", "-c", 'cd /; cat "$BITFUSION_ALLOCATION"', cwd=cli.folder, env=environment)
+    released = cli.run("release_gpus", "-f", str(file))
+
+    assert used.stdout.startswith("version 1\n"), used.stderr
+    assert released.returncode == 0, released.stderr
 
 
 def test_release_options_choose(cli: Cli) -> None:

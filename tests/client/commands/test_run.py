@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import threading
 from pathlib import Path
 
@@ -197,6 +198,22 @@ def test_refused(cli: Cli, manager: FakeManager, code: str) -> None:
 
     assert "Error: because of this\nDo that.\n" in result.stderr
     assert result.returncode == 125
+
+
+def test_allocation_file_that_cannot_be_written(cli: Cli, manager: FakeManager) -> None:
+    """No room for the file: said in full, nothing half written stays, and the GPUs go back."""
+    no_room = (resource.RLIMIT_FSIZE, (0, 0))
+
+    result = cli.run("run", "-n", "1", "--", "true", preexec_fn=lambda: resource.setrlimit(*no_room))
+
+    told = re.search(
+        r"Error: cannot write (/tmp/bitfusion\d+): File too large\nMake room in /tmp or correct its permissions\.\n", result.stderr
+    )
+    assert told, result.stderr
+    assert result.stderr.endswith("(cannot_start, exit code 125)\n")
+    assert result.returncode == 125
+    assert manager.ended.get(timeout=5) == "deleted"
+    assert not Path(told[1]).exists()
 
 
 def test_hostile_lease(cli: Cli, manager: FakeManager) -> None:

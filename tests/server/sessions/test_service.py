@@ -208,6 +208,21 @@ async def test_grant_that_nobody_confirms_ends(store: Store, dispatcher: FakeDis
     await service.stop()
 
 
+async def test_holding_confirms_nothing(store: Store, dispatcher: FakeDispatcher) -> None:
+    """A reservation that was held and never confirmed ends in this run of the manager, as it would after a restart."""
+    service = new_service(store, dispatcher, FakeGpus(16000), lease__silence_s=2)
+    await service.start()
+    lost = await granted(service)
+
+    async with service.holding(lost):
+        pass
+    assert [lease.id for lease in service.leases()] == [lost]
+
+    await until(lambda: not service.leases())
+    assert dispatcher.revoked == [(lost, "its client did not confirm the grant")]
+    await service.stop()
+
+
 async def test_cancelled_while_being_granted(service: LeaseService, dispatcher: FakeDispatcher) -> None:
     """A client that leaves in the moment of the grant leaves nothing behind."""
     ticket = service.request(LeaseRequest(1), "T")
