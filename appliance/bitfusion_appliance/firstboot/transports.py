@@ -10,6 +10,7 @@ from bitfusion_appliance.firstboot.host import Host, StepFailed
 GUEST_VARIABLE = "guestinfo.ovfEnv"
 FILE = "/etc/bitfusion/ovf-env.xml"
 _MOUNT = "/run/bitfusion/ovf-cd"
+_SETTLE_S = 15
 _ISO_NAMES = ("ovf-env.xml", "ovf_env.xml", "OVF-ENV.XML", "OVF_ENV.XML")
 
 
@@ -61,6 +62,11 @@ def _rpc(host: Host) -> Reading | None:
 
 
 def _iso(host: Host) -> Reading | None:
+    try:
+        # The drive may not have been found yet.
+        host.run(("udevadm", "settle", f"--timeout={_SETTLE_S}"))
+    except StepFailed:
+        pass  # as in a container; what is there is there
     for device in sorted(host.path("/dev").glob("sr*")):
         try:
             host.path(_MOUNT).mkdir(parents=True, exist_ok=True)
