@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,21 @@ def test_sealed(image: Path) -> None:
     passwords = {line.split(":")[0]: line.split(":")[1] for line in (image / "etc/shadow").read_text().splitlines()}
     assert {password[0] for password in passwords.values()} <= {"*", "!"}
     assert "customer" in passwords
+
+
+def test_pvrdma(image: Path) -> None:
+    """The module for PVRDMA adapters fits the image's kernel and all it depends on is there; its source is not."""
+    (kernel,) = [path.name for path in (image / "usr/lib/modules").iterdir()]
+    shown = subprocess.run(
+        ["chroot", image, "modprobe", "-S", kernel, "--show-depends", "vmw_pvrdma"], check=True, capture_output=True, text=True
+    )
+    version = subprocess.run(
+        ["chroot", image, "modinfo", "-k", kernel, "-F", "vermagic", "vmw_pvrdma"], check=True, capture_output=True, text=True
+    )
+
+    assert [Path(line.split()[1]).stem for line in shown.stdout.splitlines()][-2:] == ["ib_uverbs", "vmw_pvrdma"]
+    assert version.stdout.split()[0] == kernel
+    assert not list((image / "usr/src").glob("linux-source*"))
 
 
 def test_nothing_is_writable_for_all(image: Path) -> None:
