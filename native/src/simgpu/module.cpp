@@ -125,11 +125,19 @@ std::optional<uint64_t> allocate_global(Context* context, const exec::Global& gl
   return Arena::get().allocate(wanted);
 }
 
-void initialise_globals(const std::vector<exec::Global>& globals, const std::vector<uint64_t>& places) {
+// A library's managed variables are not its modules'.
+bool is_librarys(const Library* library, const exec::Global& global) { return library != nullptr && global.managed; }
+
+void initialise(const exec::Global& global, uint64_t place) {
+  memcpy(reinterpret_cast<void*>(place), global.initial.data(), std::min<uint64_t>(global.initial.size(), global.size));
+}
+
+void initialise_globals(const std::vector<exec::Global>& globals, const std::vector<uint64_t>& places, const Library* library) {
   for (size_t i = 0; i < globals.size(); i++) {
     const exec::Global& global = globals[i];
+    if (is_librarys(library, global)) continue;
+    initialise(global, places[i]);
     auto* memory = reinterpret_cast<uint8_t*>(places[i]);
-    memcpy(memory, global.initial.data(), std::min<uint64_t>(global.initial.size(), global.size));
     for (const auto& relocation : global.relocations) {
       const uint64_t value = places[relocation.target] + static_cast<uint64_t>(relocation.addend);
       memcpy(memory + relocation.offset, &value, sizeof value);
@@ -139,17 +147,43 @@ void initialise_globals(const std::vector<exec::Global>& globals, const std::vec
 
 }  // namespace
 
+std::optional<uint64_t> managed_address(Library* library, size_t index) {
+  const auto known = library->managed.find(index);
+  if (known != library->managed.end()) return known->second;
+  const exec::Global& global = library->program->globals()[index];
+  Allocation wanted;
+  wanted.size = std::max<uint64_t>(global.size, 1);
+  wanted.kind = MemoryKind::kManaged;
+  wanted.gpu = visible_devices().front()->info->index;
+  const auto address = Arena::get().allocate(wanted);
+  if (!address) return std::nullopt;
+  initialise(global, *address);
+  library->managed[index] = *address;
+  return address;
+}
+
+namespace {
+
+void release_globals(const std::vector<exec::Global>& globals, const std::vector<uint64_t>& places, const Library* library) {
+  for (size_t i = 0; i < places.size(); i++) {
+    if (!is_librarys(library, globals[i])) Arena::get().release(places[i]);
+  }
+}
+
+}  // namespace
+
 CUresult instantiate(Context* context, std::shared_ptr<exec::Program> program, Library* library, Module** out) {
   auto places = std::make_shared<std::vector<uint64_t>>();
-  for (const exec::Global& global : program->globals()) {
-    const auto place = allocate_global(context, global);
+  const std::vector<exec::Global>& globals = program->globals();
+  for (size_t i = 0; i < globals.size(); i++) {
+    const auto place = is_librarys(library, globals[i]) ? managed_address(library, i) : allocate_global(context, globals[i]);
     if (!place) {
-      for (uint64_t address : *places) Arena::get().release(address);
+      release_globals(globals, *places, library);
       return CUDA_ERROR_OUT_OF_MEMORY;
     }
     places->push_back(*place);
   }
-  initialise_globals(program->globals(), *places);
+  initialise_globals(globals, *places, library);
   Module* module = modules().make();
   REQUIRE(module != nullptr, CUDA_ERROR_OUT_OF_MEMORY);
   module->context = context;
@@ -162,7 +196,7 @@ CUresult instantiate(Context* context, std::shared_ptr<exec::Program> program, L
 
 void unload(Module* module) {
   for (const auto& [name, function] : module->functions) functions().destroy(function);
-  for (uint64_t address : *module->globals) Arena::get().release(address);
+  release_globals(module->program->globals(), *module->globals, module->library);
   modules().destroy(module);
 }
 

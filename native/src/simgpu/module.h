@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,7 @@ struct Library {
   std::shared_ptr<exec::Program> program;
   std::map<Context*, Module*> modules;
   std::map<std::string, LibraryKernel*> kernels;
+  std::map<size_t, uint64_t> managed;  // addresses of managed variables, by their number: the same in all contexts
   std::mutex lock;
 };
 
@@ -87,6 +89,9 @@ CUresult link_program(const std::vector<std::string>& texts, JitLogs logs, std::
 // Gives a program's variables memory in a context.
 CUresult instantiate(Context* context, std::shared_ptr<exec::Program> program, Library* library, Module** out);
 void unload(Module* module);
+
+// Where a library's managed variable lies; given memory, with its initial value, on first use. The caller holds the library's lock.
+std::optional<uint64_t> managed_address(Library* library, size_t index);
 void unload_modules(Context* context);
 
 CUresult function_of(Module* module, const std::string& name, Function** out);

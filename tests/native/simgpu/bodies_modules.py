@@ -260,3 +260,21 @@ def managed_variables_and_compiled_clusters() -> None:
     assert driver.launch(kernel, [], blocks=2) == 0
     driver.call("cuCtxSynchronize")
     assert ctypes.string_at(address.value, 4) == (7).to_bytes(4, "little")
+
+
+def managed_variables_of_libraries_need_no_context() -> None:
+    """The runtime asks for them before it has a context; all contexts see the same variable, and its value stays."""
+    driver = Driver()
+    driver.call("cuCtxSetCurrent", None)
+    library, address, size = c_void_p(), c_uint64(), c_size_t()
+    driver.call("cuLibraryLoadData", byref(library), MANAGED, None, None, c_uint(0), None, None, c_uint(0))
+    driver.call("cuLibraryGetManaged", byref(address), byref(size), library, c_char_p(b"together"))
+    assert (size.value, ctypes.string_at(address.value, 4)) == (4, (5).to_bytes(4, "little"))
+    assert driver.error("cuLibraryGetManaged", byref(c_uint64()), byref(size), library, c_char_p(b"absent")) == NOT_FOUND
+    ctypes.memmove(address.value, (8).to_bytes(4, "little"), 4)
+    driver.call("cuCtxSetCurrent", driver.context)
+    kernel = driver.handle("cuLibraryGetKernel", library, c_char_p(b"bump"))
+    assert driver.launch(kernel, [], blocks=2) == 0
+    driver.call("cuCtxSynchronize")
+    assert ctypes.string_at(address.value, 4) == (10).to_bytes(4, "little")
+    driver.call("cuLibraryUnload", library)

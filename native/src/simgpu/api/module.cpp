@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -43,11 +44,11 @@ CUresult read_file(const char* path, std::string* content) {
   return got == 0 ? CUDA_SUCCESS : CUDA_ERROR_FILE_NOT_FOUND;
 }
 
-CUresult find_global(const Module& module, const char* name, bool managed_only, CUdeviceptr* address, size_t* size) {
+CUresult find_global(const Module& module, const char* name, CUdeviceptr* address, size_t* size) {
   REQUIRE(name != nullptr, CUDA_ERROR_INVALID_VALUE);
   const auto& globals = module.program->globals();
   for (size_t i = 0; i < globals.size(); i++) {
-    if (globals[i].name != name || (managed_only && !globals[i].managed)) continue;
+    if (globals[i].name != name) continue;
     if (address != nullptr) *address = (*module.globals)[i];
     if (size != nullptr) *size = globals[i].size;
     return CUDA_SUCCESS;
@@ -87,6 +88,7 @@ CUresult library_kernel(Library* library, const std::string& name, LibraryKernel
 void unload_library(Library* library) {
   for (const auto& [context, module] : library->modules) unload(module);
   for (const auto& [name, kernel] : library->kernels) library_kernels().destroy(kernel);
+  for (const auto& [index, address] : library->managed) Arena::get().release(address);
   libraries().destroy(library);
 }
 
@@ -230,7 +232,7 @@ CUresult cuModuleGetGlobal_v2(CUdeviceptr* address, size_t* size, CUmodule handl
   ENTER(context);
   const Module* module = modules().get(handle);
   REQUIRE(module != nullptr, CUDA_ERROR_INVALID_HANDLE);
-  return find_global(*module, name, false, address, size);
+  return find_global(*module, name, address, size);
 }
 
 // --- Libraries --------------------------------------------------------------------------------------------------------------------------
@@ -303,13 +305,24 @@ CUresult cuLibraryGetModule(CUmodule* out, CUlibrary handle) {
 CUresult cuLibraryGetGlobal(CUdeviceptr* address, size_t* size, CUlibrary handle, const char* name) {
   CUmodule module = nullptr;
   if (const CUresult bad = cuLibraryGetModule(&module, handle); bad != CUDA_SUCCESS) return bad;
-  return find_global(*modules().get(module), name, false, address, size);
+  return find_global(*modules().get(module), name, address, size);
 }
 
+// Needs no context: the runtime asks before it has one.
 CUresult cuLibraryGetManaged(CUdeviceptr* address, size_t* size, CUlibrary handle, const char* name) {
-  CUmodule module = nullptr;
-  if (const CUresult bad = cuLibraryGetModule(&module, handle); bad != CUDA_SUCCESS) return bad;
-  return find_global(*modules().get(module), name, true, address, size);
+  REQUIRE_INITIALIZED();
+  Library* library = libraries().get(handle);
+  REQUIRE(library != nullptr, CUDA_ERROR_INVALID_HANDLE);
+  REQUIRE(name != nullptr, CUDA_ERROR_INVALID_VALUE);
+  const auto& globals = library->program->globals();
+  const auto found = std::find_if(globals.begin(), globals.end(), [name](const auto& each) { return each.managed && each.name == name; });
+  REQUIRE(found != globals.end(), CUDA_ERROR_NOT_FOUND);
+  std::lock_guard<std::mutex> guard(library->lock);
+  const auto place = managed_address(library, static_cast<size_t>(found - globals.begin()));
+  REQUIRE(place.has_value(), CUDA_ERROR_OUT_OF_MEMORY);
+  if (address != nullptr) *address = *place;
+  if (size != nullptr) *size = found->size;
+  return CUDA_SUCCESS;
 }
 
 // --- Kernels and functions --------------------------------------------------------------------------------------------------------------
