@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 VERSION = 4
 
 LAUNCH = {
@@ -102,6 +104,7 @@ ROUNDED_CONVERSIONS = {
 DIRECTED = ("rz", "rm", "rp")
 
 
+@functools.cache
 def all_helpers() -> dict[str, str]:
     """Every helper with its signature, the generated rounding ones included."""
     found = dict(HELPERS)

@@ -6,8 +6,9 @@ A message is ``u32 header length, u32 payload length`` (little-endian), a header
 request                     answer
 ==========================  =======================================================================================
 ``scan HASH LENGTH…``       ``ok``, then a line per kernel and per global; payload: initial values one after the other
-``compile HASH ENTRY``      ``ok STATIC_SHARED LOCAL REGISTERS FIBERS``; payload: the object. ``unknown``: send again as
-                            ``compile HASH ENTRY LENGTH…`` with the texts as payload
+``check HASH``              ``ok``: nothing is wrong with any kernel. ``unknown``: send again as ``check HASH LENGTH…`` with the
+                            texts as payload
+``compile HASH ENTRY``      ``ok STATIC_SHARED LOCAL REGISTERS FIBERS``; payload: the object. ``unknown``: as above
 (either)                    ``error KIND`` and the message on the next lines
 ==========================  =======================================================================================
 
@@ -45,6 +46,8 @@ class Service:
         try:
             if verb == "scan":
                 return describe(self._program(arguments[0], arguments[1:], payload))
+            if verb == "check":
+                return self._check(arguments, payload)
             if verb == "compile":
                 return self._compile(arguments, payload)
         except PtxError as error:
@@ -61,6 +64,15 @@ class Service:
         if len(self.programs) > _KEPT_PROGRAMS:
             del self.programs[next(iter(self.programs))]
         return program
+
+    def _check(self, arguments: list[str], payload: bytes) -> tuple[str, bytes]:
+        key, *lengths = arguments
+        if not lengths and key not in self.programs:
+            return "unknown", b""
+        program = self._program(key, lengths, payload)
+        for entry in program.entries:
+            KernelCompiler(program, entry).compile()
+        return "ok", b""
 
     def _compile(self, arguments: list[str], payload: bytes) -> tuple[str, bytes]:
         from native.ptx import codegen

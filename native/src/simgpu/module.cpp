@@ -88,11 +88,9 @@ CUresult load_failed(const exec::LoadError& error, JitLogs logs) {
   return error_of(error);
 }
 
-CUresult prepare_all(const exec::Program& program, JitLogs logs) {
-  for (size_t i = 0; i < program.kernel_count(); i++) {
-    if (const auto error = program.kernel(i)->prepare()) return load_failed(*error, logs);
-  }
-  return CUDA_SUCCESS;
+CUresult check_kernels(const exec::Program& program, JitLogs logs) {
+  const auto error = program.check();
+  return error ? load_failed(*error, logs) : CUDA_SUCCESS;
 }
 
 CUresult link_program(const std::vector<std::string>& texts, JitLogs logs, std::shared_ptr<exec::Program>* program) {

@@ -79,8 +79,8 @@ HandleTable<LibraryKernel>& library_kernels();
 // The error of a load that a module's kernels, or one of them, cause; written to the logs and to standard error.
 CUresult load_failed(const exec::LoadError& error, JitLogs logs);
 
-// Compiles every kernel of a program, as cuModuleLoadData does for PTX text, so that what is wrong with one is said at the load.
-CUresult prepare_all(const exec::Program& program, JitLogs logs);
+// Looks at every kernel of a program, since cuModuleLoadData of PTX text says at the load what is wrong with one.
+CUresult check_kernels(const exec::Program& program, JitLogs logs);
 
 // Scans an image. On failure the logs and standard error say why.
 CUresult load_program(const void* image, JitLogs logs, std::shared_ptr<exec::Program>* program);

@@ -24,7 +24,7 @@ CUresult load_module(CUmodule* out, const void* image, JitLogs logs) {
   std::shared_ptr<exec::Program> program;
   if (const CUresult bad = load_program(image, logs, &program); bad != CUDA_SUCCESS) return bad;
   if (is_text(image) && !null_kernels()) {
-    if (const CUresult bad = prepare_all(*program, logs); bad != CUDA_SUCCESS) return bad;
+    if (const CUresult bad = check_kernels(*program, logs); bad != CUDA_SUCCESS) return bad;
   }
   Module* module = nullptr;
   const CUresult result = instantiate(context, std::move(program), nullptr, &module);

@@ -172,6 +172,9 @@ class Program {
   // On failure returns nullptr and fills *error. Same text: same Program is cheap, but every call returns its own object.
   static std::shared_ptr<Program> load(const std::vector<std::string_view>& texts, LoadError* error);
 
+  // What is wrong with any of the kernels. Takes a small part of the time that preparing them all would.
+  virtual std::optional<LoadError> check() const = 0;
+
   virtual const std::vector<Global>& globals() const = 0;
   virtual size_t kernel_count() const = 0;
   virtual const std::shared_ptr<Kernel>& kernel(size_t index) const = 0;         // in the order of the text

@@ -69,6 +69,13 @@ LoadError error_of(const Message& answer) {
   return error;
 }
 
+// Asks the service about a program, which it is told again if it has forgotten it.
+std::optional<Message> ask_about(const Source& source, const std::string& name, const std::string& header, std::string* why) {
+  std::optional<Message> answer = Compiler::instance().ask(name, {header, ""}, why);
+  if (!answer || answer->header != "unknown") return answer;
+  return Compiler::instance().ask(name, {header + source.lengths(), source.joined()}, why);
+}
+
 class PtxKernel final : public Kernel {
  public:
   PtxKernel(std::shared_ptr<const Source> source, size_t index, KernelInfo info)
@@ -103,13 +110,7 @@ class PtxKernel final : public Kernel {
   std::optional<LoadError> compile() {
     std::string why;
     const std::string name = source_->key + "." + std::to_string(index_);
-    Message request{"compile " + source_->key + " " + std::to_string(index_), ""};
-    std::optional<Message> answer = Compiler::instance().ask(name, request, &why);
-    if (answer && answer->header == "unknown") {
-      request.header += source_->lengths();
-      request.payload = source_->joined();
-      answer = Compiler::instance().ask(name, request, &why);
-    }
+    const std::optional<Message> answer = ask_about(*source_, name, "compile " + source_->key + " " + std::to_string(index_), &why);
     if (!answer) return LoadError{LoadError::Kind::kCompilerUnavailable, why};
     if (!answer->header.starts_with("ok ")) return error_of(*answer);
     Words words(answer->header);
@@ -145,6 +146,13 @@ class PtxProgram final : public Program {
     }
   }
 
+  std::optional<LoadError> check() const override {
+    std::string why;
+    const std::optional<Message> answer = ask_about(*source_, source_->key + ".check", "check " + source_->key, &why);
+    if (!answer) return LoadError{LoadError::Kind::kCompilerUnavailable, why};
+    if (!answer->header.starts_with("ok")) return error_of(*answer);
+    return std::nullopt;
+  }
   const std::vector<Global>& globals() const override { return globals_; }
   size_t kernel_count() const override { return kernels_.size(); }
   const std::shared_ptr<Kernel>& kernel(size_t index) const override { return kernels_[index]; }
