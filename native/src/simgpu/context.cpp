@@ -51,6 +51,7 @@ void open_context(Context* context) {
   context->limits = default_limits();
   context->error.store(0);
   context->closing.store(false);
+  context->aborting.store(false);
   context->active = true;
   SharedState::get().attach(context->gpu(), true);
 }
@@ -178,8 +179,9 @@ Context* make_context(Device* device, unsigned flags, bool primary) {
   return context;
 }
 
-void tear_down(Context* context) {
+void tear_down(Context* context, Kernels kernels) {
   context->closing.store(true);
+  context->aborting.store(kernels == Kernels::kAbort);
   context->synchronize();
   for (const auto& stream : context->all_streams()) stream->stop();
   context->active = false;

@@ -45,9 +45,10 @@ struct Context {
   bool primary = false;
   unsigned flags = 0;
   uint64_t id = 0;
-  bool active = true;         // a released primary context keeps its handle but answers CONTEXT_IS_DESTROYED
-  std::atomic<int> error{0};  // a kernel's fault: every later call answers it
-  std::atomic<bool> closing{false};
+  bool active = true;                 // a released primary context keeps its handle but answers CONTEXT_IS_DESTROYED
+  std::atomic<int> error{0};          // a kernel's fault: every later call answers it
+  std::atomic<bool> closing{false};   // waits end
+  std::atomic<bool> aborting{false};  // kernels end too
   std::shared_ptr<StreamCore> legacy;
   std::mutex lock;
   std::vector<std::shared_ptr<StreamCore>> streams;  // all but the legacy one
@@ -79,8 +80,9 @@ HandleTable<Stream>& streams();
 HandleTable<Event>& events();
 
 Context* make_context(Device* device, unsigned flags, bool primary);
-// Ends the context's work and memory. The handle stays valid for a primary context.
-void tear_down(Context* context);
+// Ends the context's work and memory. The handle stays valid for a primary context. Kernels are cut short, unless their text is wanted.
+enum class Kernels { kAbort, kFinish };
+void tear_down(Context* context, Kernels kernels = Kernels::kAbort);
 
 // Retains the device's primary context (creating it) or only names it.
 CUresult retain_primary(Device* device, CUcontext* out);

@@ -28,6 +28,16 @@ struct AskedEnd {
   size_t pitch, height;
 };
 
+// Products and sums that stay at the largest number instead of beginning again at 0: more than there can be of memory.
+uint64_t times(uint64_t a, uint64_t b) {
+  uint64_t product;
+  return __builtin_mul_overflow(a, b, &product) ? ~uint64_t{0} : product;
+}
+uint64_t plus(uint64_t a, uint64_t b) {
+  uint64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? ~uint64_t{0} : sum;
+}
+
 bool within(size_t start, size_t count, size_t limit) { return start <= limit && count <= limit - start; }
 
 CUresult resolve_array(const AskedEnd& asked, const CUDA_MEMCPY3D& shape, End* end) {
@@ -53,17 +63,18 @@ CUresult resolve_end(const AskedEnd& asked, const CUDA_MEMCPY3D& shape, End* end
   end->side = host ? Side::kHost : asked.type == CU_MEMORYTYPE_DEVICE ? Side::kDevice : Side::kUnified;
   const uint64_t base = host ? reinterpret_cast<uint64_t>(asked.host) : asked.device;
   const bool many_rows = shape.Height > 1 || shape.Depth > 1;
-  REQUIRE(!many_rows || asked.pitch == 0 || asked.pitch >= asked.x + shape.WidthInBytes, CUDA_ERROR_INVALID_VALUE);
-  end->pitch = asked.pitch != 0 ? asked.pitch : asked.x + shape.WidthInBytes;
-  const size_t rows = asked.height != 0 ? asked.height : asked.y + shape.Height;
-  end->slice = end->pitch * rows;
+  const uint64_t line = plus(asked.x, shape.WidthInBytes), rows = plus(asked.y, shape.Height);
+  REQUIRE(!many_rows || asked.pitch == 0 || asked.pitch >= line, CUDA_ERROR_INVALID_VALUE);
+  REQUIRE(shape.Depth <= 1 || asked.height == 0 || asked.height >= rows, CUDA_ERROR_INVALID_VALUE);
+  end->pitch = asked.pitch != 0 ? asked.pitch : line;
+  end->slice = times(end->pitch, asked.height != 0 ? asked.height : rows);
   end->address = base + asked.z * end->slice + asked.y * end->pitch + asked.x;
   return CUDA_SUCCESS;
 }
 
 uint64_t extent(const CUDA_MEMCPY3D& shape, const End& end) {
   if (shape.WidthInBytes == 0 || shape.Height == 0 || shape.Depth == 0) return 0;
-  return (shape.Depth - 1) * end.slice + (shape.Height - 1) * end.pitch + shape.WidthInBytes;
+  return plus(plus(times(shape.Depth - 1, end.slice), times(shape.Height - 1, end.pitch)), shape.WidthInBytes);
 }
 
 bool end_allowed(const CUDA_MEMCPY3D& shape, const End& end) {
@@ -112,9 +123,9 @@ CUresult shaped_copy(const CUDA_MEMCPY3D& asked, CopyWork* copy) {
 CUresult make_fill(uint64_t dst, size_t pitch, unsigned value, unsigned element_size, size_t width, size_t height, FillWork* fill) {
   const bool element = element_size == 1 || element_size == 2 || element_size == 4;
   REQUIRE(element && dst % element_size == 0, CUDA_ERROR_INVALID_VALUE);
-  const size_t line = width * element_size;
+  const uint64_t line = times(width, element_size);
   REQUIRE(height <= 1 || (pitch >= line && pitch % element_size == 0), CUDA_ERROR_INVALID_VALUE);
-  const size_t bytes = width == 0 || height == 0 ? 0 : (height - 1) * pitch + line;
+  const uint64_t bytes = width == 0 || height == 0 ? 0 : plus(times(height - 1, pitch), line);
   REQUIRE(range_allowed(dst, bytes, Side::kDevice), CUDA_ERROR_INVALID_VALUE);
   *fill = FillWork{dst, pitch, value, element_size, width, height};
   return CUDA_SUCCESS;

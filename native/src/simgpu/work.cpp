@@ -86,7 +86,7 @@ void run_kernel(Context* context, const KernelWork& work) {
   launch.multiprocessors = static_cast<uint32_t>(multiprocessor_count());
   launch.memory = &Arena::get().memory_map();
   launch.services = &services;
-  launch.abort = &context->closing;
+  launch.abort = &context->aborting;
   const exec::Fault fault = work.kernel->run(launch);
   const CUresult error = error_of(fault.kind);
   if (error != CUDA_SUCCESS) context->fail(error, (work.kernel->info().name + ": " + fault.message).c_str());
@@ -95,6 +95,7 @@ void run_kernel(Context* context, const KernelWork& work) {
 // --- Copies -----------------------------------------------------------------------------------------------------------------------------
 
 void copy_lines(const CopyWork& work) {
+  if (work.width == 0) return;  // however many rows of nothing
   const uint64_t source = work.staged != nullptr ? reinterpret_cast<uint64_t>(work.staged->data()) : work.src;
   for (uint64_t z = 0; z < work.depth; z++) {
     for (uint64_t y = 0; y < work.height; y++) {
@@ -127,6 +128,7 @@ void fill_lines(const FillWork& work) {
 }
 
 void run_fill(const FillWork& work) {
+  if (work.width == 0) return;
   if (work.element_size == 1) fill_lines<uint8_t>(work);
   if (work.element_size == 2) fill_lines<uint16_t>(work);
   if (work.element_size == 4) fill_lines<uint32_t>(work);

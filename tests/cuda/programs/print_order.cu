@@ -45,5 +45,8 @@ int main() {
   std::printf("before much\n");
   CHECK(cudaDeviceSynchronize());
   std::printf("after much\n");
+  say<<<1, 1>>>(3);
+  CHECK(cudaDeviceReset());
+  std::printf("after the reset\n");
   return passed();
 }

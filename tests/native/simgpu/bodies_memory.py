@@ -35,6 +35,9 @@ def fills_set_elements() -> None:
     driver.call("cuMemsetD2D8_v2", c_uint64(memory), c_size_t(64), c_uint(0), c_size_t(2), c_size_t(3))
     assert [driver.download(memory + 64 * row, 3)[:2] for row in range(3)] == [b"\0\0"] * 3
     assert driver.download(memory + 66, 1) == b"\xab"
+    driver.call("cuMemsetD2D8_v2", c_uint64(memory), c_size_t(0), c_uint(0), c_size_t(0), c_size_t(2**64 - 1))  # many rows of nothing
+    for pitch, height in ((1 << 63, 3), (1 << 32, (1 << 32) + 1)):  # more than 64 bits hold
+        assert driver.error("cuMemsetD2D8_v2", c_uint64(memory), c_size_t(pitch), c_uint(0), c_size_t(1), c_size_t(height)) == INVALID_VALUE
 
 
 def too_much_is_out_of_memory() -> None:

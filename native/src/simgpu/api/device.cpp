@@ -210,11 +210,11 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice ordinal) {
 
 CUresult cuDevicePrimaryCtxRelease(CUdevice ordinal) { return cuDevicePrimaryCtxRelease_v2(ordinal); }
 
-// The references stay; the context begins anew at its next use.
+// The references stay; the context begins anew at its next use. What kernels print comes out before.
 CUresult cuDevicePrimaryCtxReset_v2(CUdevice ordinal) {
   DEVICE(device, ordinal);
   if (device->primary == nullptr || !device->primary->active) return CUDA_SUCCESS;
-  tear_down(device->primary);
+  tear_down(device->primary, Kernels::kFinish);
   std::lock_guard<std::mutex> guard(device->lock);
   device->primary_references = 0;
   return CUDA_SUCCESS;
