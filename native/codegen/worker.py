@@ -156,7 +156,11 @@ def _resolve(row: Call, arg: Arg) -> str:
         find = f"find_all<{arg.element}>(state_, {n}_names_, Handle::{arg.handle.name}, &{n})"
         return f"  std::vector<{arg.element}> {n};\n  if (!{find}) return {arg.handle.invalid};"
     if arg.extent:
-        return f"  if (!state_.owns({n}, {arg.extent})) return CUDA_ERROR_INVALID_VALUE;"
+        return (
+            f"  const uint64_t {n}_extent_ = {arg.extent};\n"
+            f"  if (!{n}_extent_) return CUDA_SUCCESS;\n"
+            f"  if (!state_.owns({n}, {n}_extent_)) return CUDA_ERROR_INVALID_VALUE;"
+        )
     if arg.kind is Kind.MINT and not _by_hand(row):
         return f"  {arg.element} {n}{{}};"
     if arg.kind is Kind.OUT:

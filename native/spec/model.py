@@ -150,7 +150,10 @@ def value(name: str, ctype: str) -> Arg:
 
 
 def device_pointer(name: str, ctype: str = "CUdeviceptr", extent: str = "") -> Arg:
-    """An address on the server's GPU. With `extent` the worker sees that the call stays within the session's memory."""
+    """An address on the server's GPU. With `extent` the worker sees that the call stays within the session's memory.
+
+    One that touches nothing succeeds without the driver, whatever its other numbers are.
+    """
     return Arg(name, Kind.DEVICE_POINTER, ctype, "CUdeviceptr", extent=extent)
 
 

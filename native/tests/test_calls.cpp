@@ -1,6 +1,7 @@
 // The product's own handlers on the simulated driver, called by a client that does not keep to the rules of ours.
 #include <cstdlib>
 
+#include "bitfusion/product.h"
 #include "calls/rows.h"
 #include "check.h"
 #include "loopback.h"
@@ -108,11 +109,30 @@ void copies_stay_within_the_memory_of_the_session() {
   CHECK(release(link, kFirst) == 0);
 }
 
+// A driver might look at each of so many empty rows, and the executor would wait for it.
+void what_touches_nothing_is_over_at_once() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  constexpr uint64_t kHuge = ~uint64_t{0}, kNone = 0;
+  uint64_t address = 0;
+  CHECK(retain(link, kFirst) == 0);
+  CHECK(allocate(link, kFirst, 4096, &address) == 0);
+  CHECK(call(link, kcuMemsetD2D8Async, kFirst, nullptr, address, kNone, uint8_t{1}, kNone, kHuge, kLegacyStream) == 0);
+  CHECK(call(link, kcuMemsetD2D32Async, kFirst, nullptr, address, kHuge, uint32_t{1}, kHuge, kNone, kLegacyStream) == 0);
+  for (CopyBox box : {CopyBox{address, 8, 1, address, 8, 1, kNone, kHuge, kHuge}, CopyBox{address, 8, 1, address, 8, 1, 8, kHuge, kNone}})
+    CHECK(call(link, kCopy3D, kFirst, nullptr, kLegacyStream, box) == 0);
+  for (CopyBox box : {CopyBox{address, 0, 1, address, 0, 1, 1, kHuge, 1}, CopyBox{address, 1, 0, address, 1, 0, 1, 1, kHuge},
+                      CopyBox{address, kHuge, kHuge, address, kHuge, kHuge, 1, kHuge, kHuge}})
+    CHECK(call(link, kCopy3D, kFirst, nullptr, kLegacyStream, box) == kInvalidValue);
+  CHECK(release(link, kFirst) == 0);
+}
+
 const TestCase kCases[] = {
     {"memory of a context with two names stays booked", memory_of_a_context_with_two_names_stays_booked},
     {"only what a context is can be done to it", only_what_a_context_is_can_be_done_to_it},
     {"a frame without context has none", a_frame_without_context_has_none},
     {"copies stay within the memory of the session", copies_stay_within_the_memory_of_the_session},
+    {"what touches nothing is over at once", what_touches_nothing_is_over_at_once},
 };
 
 }  // namespace

@@ -222,6 +222,47 @@ def test_memory_of_a_destroyed_pool_counts_until_it_is_freed(remote: Rig, gpu: s
     assert answers(remote, gpu, OWN_POOL) == [0, 0, 156, 256]
 
 
+FREED_LATER = """
+import threading
+gate = threading.Event()
+function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: gate.wait())
+stream, other = ctypes.c_void_p(), ctypes.c_void_p()
+assert cuda.cuStreamCreate(byref(stream), 1) == 0 and cuda.cuStreamCreate(byref(other), 1) == 0
+_, block = allocate(200)
+assert cuda.cuLaunchHostFunc(stream, function, None) == 0
+assert cuda.cuMemFreeAsync(block, stream) == 0
+early, pooled = allocate(200)[0], allocate(200, cuda.cuMemAllocAsync, other)[0]
+gate.set()
+assert cuda.cuStreamSynchronize(stream) == 0
+print(early, pooled, allocate(200)[0])
+"""
+
+
+def test_memory_freed_in_a_stream_counts_until_the_stream_is_there(remote: Rig, gpu: str) -> None:
+    """An allocation waits a moment for it, in which the rest of the session goes on, and then is out of memory."""
+    assert answers(remote, gpu, FREED_LATER) == [2, 2, 0]
+
+
+BEHIND_A_HOST_FUNCTION = """
+import threading
+gate = threading.Event()
+function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: gate.wait())
+stream, piece = ctypes.c_void_p(), bytes(64 << 10)
+assert cuda.cuStreamCreate(byref(stream), 1) == 0
+_, block = allocate(1)
+assert cuda.cuLaunchHostFunc(stream, function, None) == 0
+for _ in range(2200):
+    assert cuda.cuMemcpyHtoDAsync_v2(block, piece, ctypes.c_size_t(len(piece)), stream) == 0
+gate.set()
+print(cuda.cuStreamSynchronize(stream))
+"""
+
+
+def test_a_host_function_ends_however_much_waits_for_it(remote: Rig, gpu: str) -> None:
+    """Its end is heard although the worker holds more than it takes otherwise."""
+    assert answers(remote, gpu, BEHIND_A_HOST_FUNCTION) == [0]
+
+
 VARIABLES = """
 def image(mib):
     text = ".version 7.0\\n.target sm_75\\n.address_size 64\\n.visible .global .align 4 .b8 block[%d];\\n.visible .entry none() { ret; }"
@@ -326,7 +367,7 @@ MANY_KERNELS = """
 import ctypes, sys
 cuda = ctypes.CDLL("libcuda.so.1")
 kernels = int(sys.argv[1])
-names = ["a_name_as_long_as_templates_make_them_" + "x" * 20000 + str(i) for i in range(kernels)]
+names = ["a_name_as_long_as_templates_make_them_" + "x" * 400 + str(i) for i in range(kernels)]
 ptx = ".version 8.0\\n.target sm_80\\n.address_size 64\\n" + "".join(f".visible .entry {name}() {{ ret; }}\\n" for name in names)
 context, module, count, function = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_uint(), ctypes.c_void_p()
 log = ctypes.create_string_buffer(64)
@@ -346,5 +387,5 @@ print(count.value)
 
 def test_a_module_with_a_long_list_of_kernels(remote: Rig, gpu: str) -> None:
     """Its list of kernels, larger than any answer, arrives in parts."""
-    command = [sys.executable, "-c", MANY_KERNELS, "60"]
-    assert run(command, remote.remoted(remote.admit([gpu]))).stdout.strip() == "60"
+    command = [sys.executable, "-c", MANY_KERNELS, "3000"]
+    assert run(command, remote.remoted(remote.admit([gpu]))).stdout.strip() == "3000"

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -63,6 +64,8 @@ struct Call {
   wire::Reader args;
   std::span<const std::byte> bulk;  // bytes that came on the bulk connection with this frame (Frame::call_with_bulk)
   ReplyBuffer& reply;
+  bool may_block;            // the handler runs on a helper thread
+  bool would_block = false;  // set by one that has to block and may not; nothing has happened, and a helper calls it again
 };
 
 // Calls the driver and appends results to call.reply (also on failure where the call defines results). The frame's context is current.
@@ -73,7 +76,8 @@ using Handler = CUresult (*)(Call& call);
 enum class CallClass : uint8_t {
   kUnknown,      // no such row: ends the session
   kNow,          // cannot block: runs on the executor
-  kWork,         // enqueues work on Keys::work (launch, copy, memset, event record, stream wait): counted, held while the stream is full
+  kWork,         // enqueues work on Keys::work (launch, copy, memset, event record, stream wait): counted, held while the stream is full;
+                 // one that would block (Call::would_block) goes on as kBlocking
   kQuery,        // cuStreamQuery, cuEventQuery: CUDA_ERROR_NOT_READY while its keys are held, else kNow
   kBlocking,     // may block in the driver (cuMemFree, module load and unload...): runs on a helper thread, at the same time as handlers
                  // of frames that share no key with it; holds its keys and its client thread
@@ -176,6 +180,9 @@ class Executor {
   // Enqueues, on `stream`, a request that the client run its host function `callback` and holds the stream until it has
   // (cuLaunchHostFunc; with `status`, cuStreamAddCallback).
   virtual CUresult enqueue_callback(CUstream stream, uint64_t callback, bool with_status) = 0;
+  // From a handler that enqueues work (kWork) on `stream`: calls `then`, on the executor's thread, when all that is on the stream now has
+  // finished. On failure (returned) it is not called.
+  virtual CUresult when_done(CUstream stream, std::function<void()> then) = 0;
   // From now on streams may be capturing: ask before putting the executor's own events into one.
   virtual void note_capture() = 0;
   // The stream is about to be destroyed in the driver; the frame's context is current.

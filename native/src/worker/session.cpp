@@ -17,6 +17,8 @@ namespace {
 
 // More than this held, and the client's sending is slowed down by not reading.
 constexpr size_t kMaxHeldBytes = 64u << 20;
+// The same while a stream waits for a host function of the client: that its end has come stands behind the frames that wait for it.
+constexpr size_t kMaxHeldForHost = 1u << 30;
 constexpr int kLastFlushMs = 1000;
 constexpr std::chrono::milliseconds kLastCalls{500};
 
@@ -118,7 +120,7 @@ std::string Session::run() {
 // One look at everything that could have changed.
 bool Session::work_once() {
   bool progress = mailbox_.run();
-  if (port_.attached() && board_.bytes() < kMaxHeldBytes) progress |= read_frames();
+  if (port_.attached() && may_read()) progress |= read_frames();
   progress |= streams_.poll();
   progress |= poll_event_waits();
   progress |= resume_ready();
@@ -127,6 +129,12 @@ bool Session::work_once() {
   if (port_.attached() && port_.gone()) stop("the client closed its connection");
   if (port_.is_choked()) throw BadFrame{"the client does not take its replies"};
   return progress;
+}
+
+bool Session::may_read() {
+  if (board_.bytes() < kMaxHeldBytes) return true;
+  std::lock_guard guard(host_calls_lock_);
+  return !host_calls_.empty() && board_.bytes() < kMaxHeldForHost;
 }
 
 bool Session::read_frames() {
@@ -156,8 +164,8 @@ void Session::sleep() {
   streams_.call_help();
   help_event_waits();
   pollfd fds[2] = {{mailbox_.fd(), POLLIN, 0}, {-1, 0, 0}};
-  if (port_.attached() && board_.bytes() < kMaxHeldBytes)
-    fds[1] = {port_.fd(), static_cast<short>(POLLIN | (port_.has_unsent() ? POLLOUT : 0)), 0};
+  const auto events = static_cast<short>((may_read() ? POLLIN : 0) | (port_.has_unsent() ? POLLOUT : 0));
+  if (port_.attached() && events) fds[1] = {port_.fd(), events, 0};
   if (mailbox_.fall_asleep()) poll(fds, 2, -1);
   mailbox_.wake_up();
   idle_since_ = 0;
@@ -250,6 +258,7 @@ bool Session::start_row(const Row& row, const wire::FrameHeader& header, std::sp
     default:
       break;
   }
+  if (held && held->started) return false;
   Streams::Stream* stream = nullptr;
   CUresult status = CUDA_SUCCESS;
   if (row.call_class == CallClass::kWork && keys.has_work()) stream = stream_of(header, keys.work_stream(), &status);
@@ -258,10 +267,17 @@ bool Session::start_row(const Row& row, const wire::FrameHeader& header, std::sp
     return false;
   }
   reply_.clear();
+  if (stream) stream->awaited = false;
   Attachment attachment = take_attachment(header);
-  if (status == CUDA_SUCCESS) status = call(row, header, payload, attachment, reply_);
+  if (status == CUDA_SUCCESS) {
+    std::optional<CUresult> done = call(row, header, payload, attachment, false, reply_);
+    if (!done) {
+      if (attachment) attachments_[header.bulk] = attachment;
+      return held ? start_blocking(row, held) : false;
+    }
+    status = *done;
+  }
   if (stream) {
-    stream->awaited = false;
     if (status == CUDA_SUCCESS) streams_.count(*stream);
     launched_.insert(context_);
   }
@@ -278,7 +294,7 @@ bool Session::start_blocking(const Row& row, Held* held) {
     CUresult status = CUDA_SUCCESS;
     try {
       driver_.ctx_set_current(context);
-      status = call(row, held->header, held->payload, attachment, *reply);
+      status = call(row, held->header, held->payload, attachment, true, *reply).value();
     } catch (const BadFrame& bad) {
       stop("bad message: " + bad.reason);
     } catch (const std::exception& failure) {
@@ -298,11 +314,12 @@ Attachment Session::take_attachment(const wire::FrameHeader& header) {
   return node ? std::move(node.mapped()) : nullptr;
 }
 
-CUresult Session::call(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload, const Attachment& attachment,
-                       ReplyBuffer& reply) {
+std::optional<CUresult> Session::call(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload,
+                                      const Attachment& attachment, bool may_block, ReplyBuffer& reply) {
   auto bulk = attachment ? std::span<const std::byte>(*attachment) : std::span<const std::byte>();
-  Call call{*this, state_, header, wire::Reader(payload), bulk, reply};
-  return row.handler(call);
+  Call call{*this, state_, header, wire::Reader(payload), bulk, reply, may_block};
+  CUresult status = row.handler(call);
+  return call.would_block ? std::nullopt : std::optional(status);
 }
 
 void Session::finish(const wire::FrameHeader& header, CUresult status, std::span<const std::byte> results) {
@@ -387,6 +404,12 @@ CUresult Session::enqueue_callback(CUstream stream, uint64_t callback, bool with
   else if (function->captured)
     captured_.emplace_back(function);
   return status;
+}
+
+CUresult Session::when_done(CUstream handle, std::function<void()> then) {
+  Streams::Stream* stream = streams_.find_handle(handle, context_);
+  if (!stream) return CUDA_ERROR_INVALID_HANDLE;
+  return streams_.watch(*stream, [then = std::move(then)](CUresult) { then(); });
 }
 
 // In a thread of the driver: asks the client and waits. Several runs of one number are answered in the order of the requests.

@@ -7,6 +7,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -47,6 +48,7 @@ class Session final : public Executor {
   // Executor
   Budget& budget() override { return budget_; }
   CUresult enqueue_callback(CUstream stream, uint64_t callback, bool with_status) override;
+  CUresult when_done(CUstream stream, std::function<void()> then) override;
   void note_capture() override { streams_.note_capture(); }
   void forget_stream(uint64_t name) override { streams_.forget(name, current_context()); }
   void context_changed() override { context_known_ = false; }
@@ -67,6 +69,7 @@ class Session final : public Executor {
 
   // The loop (session.cpp).
   bool work_once();
+  bool may_read();
   bool read_frames();
   void idle();
   void sleep();
@@ -89,8 +92,9 @@ class Session final : public Executor {
   bool send_answers();
   bool waits(const wire::FrameHeader& header) const;
   void send_output();
-  CUresult call(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload, const Attachment& attachment,
-                ReplyBuffer& reply);
+  // Nothing: it would block and may not.
+  std::optional<CUresult> call(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload,
+                               const Attachment& attachment, bool may_block, ReplyBuffer& reply);
   Attachment take_attachment(const wire::FrameHeader& header);
   CUresult use_context(uint64_t name);
   CUcontext current_context() const { return context_; }

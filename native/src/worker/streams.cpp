@@ -16,6 +16,13 @@ Streams::Stream& Streams::find(uint64_t name, CUstream handle, CUcontext context
   return *last_;
 }
 
+Streams::Stream* Streams::find_handle(CUstream handle, CUcontext context) {
+  const auto is_it = [=](const Stream& stream) { return stream.handle == handle && stream.context == context && !stream.gone; };
+  if (last_ && is_it(*last_)) return last_;
+  auto found = std::ranges::find_if(streams_, [&](const auto& entry) { return is_it(*entry.second); });
+  return found == streams_.end() ? nullptr : found->second.get();
+}
+
 void Streams::count(Stream& stream) {
   ++stream.unfinished;
   if (++stream.unmarked < kMarkerEvery) return;

@@ -55,6 +55,8 @@ class Streams {
   Streams(const Driver& driver, Helpers& helpers, Mailbox& mailbox) : driver_(driver), helpers_(helpers), mailbox_(mailbox) {}
 
   Stream& find(uint64_t name, CUstream handle, CUcontext context);
+  // Null for one that no frame has named. The one that was named last is found at once.
+  Stream* find_handle(CUstream handle, CUcontext context);
   bool has_room(const Stream& stream) const { return stream.unfinished < kMaxUnfinished; }
   // One more unit of work has been enqueued.
   void count(Stream& stream);

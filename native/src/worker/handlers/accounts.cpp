@@ -17,13 +17,17 @@ bool Accounts::contains(uint64_t address, uint64_t size) const {
   return address - start <= range.size && size <= range.size - (address - start);
 }
 
-bool Accounts::remove(uint64_t address) {
+std::optional<Accounts::Charge> Accounts::take(uint64_t address) {
   std::lock_guard lock(mutex_);
-  auto at = ranges_.find(address);
-  if (at == ranges_.end()) return false;
-  budget_.release(at->second.device, at->second.size);
-  ranges_.erase(at);
-  return true;
+  auto range = ranges_.extract(address);
+  if (!range) return std::nullopt;
+  return Charge{range.mapped().device, range.mapped().size};
+}
+
+bool Accounts::remove(uint64_t address) {
+  const std::optional<Charge> charge = take(address);
+  if (charge) give_back(*charge);
+  return charge.has_value();
 }
 
 void Accounts::forget(uint64_t context) {

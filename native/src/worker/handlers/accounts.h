@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 #include "worker/budget.h"
@@ -12,17 +13,26 @@ namespace bitfusion::worker {
 
 class Accounts {
  public:
+  // What a range costs.
+  struct Charge {
+    uint32_t device;
+    uint64_t size;
+  };
+
   explicit Accounts(Budget& budget) : budget_(budget) {}
 
   // Takes memory from the partition before it is allocated; false: the partition has not that much left.
   bool reserve(uint32_t device, uint64_t size) { return budget_.reserve(device, size); }
   void give_back(uint32_t device, uint64_t size) { budget_.release(device, size); }
+  void give_back(const Charge& charge) { give_back(charge.device, charge.size); }
 
   // A range of a context (State::account_of) that has been allocated from what was reserved.
   void add(uint64_t address, uint64_t size, uint32_t device, uint64_t context);
   // Whether one range of those holds all of it.
   bool contains(uint64_t address, uint64_t size) const;
-  // Forgets the range that begins there and gives its memory back; false: none does.
+  // Forgets the range that begins there; what it costs is to be given back when the driver has freed it. Nothing: none begins there.
+  std::optional<Charge> take(uint64_t address);
+  // The same, and gives its memory back; false: none does.
   bool remove(uint64_t address);
   // The context has gone, and its ranges with it.
   void forget(uint64_t context);

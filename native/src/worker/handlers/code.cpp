@@ -207,7 +207,7 @@ CUresult as_function(State& state, const Function& function, CUfunction* out) {
   return CUDA_SUCCESS;
 }
 
-CUresult find(Call& call, uint32_t number, const Function** function) {
+CUresult find(Call& call, uint32_t number, std::shared_ptr<const Function>* function) {
   *function = state_of(call).function(number);
   return *function ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
@@ -281,7 +281,7 @@ CUresult FunctionFind(Call& call, uint64_t name, const std::string& function) {
 
 CUresult FunctionAttributes(Call& call, uint32_t number, int device, FunctionTable* table) {
   State& state = state_of(call);
-  const Function* function;
+  std::shared_ptr<const Function> function;
   if (CUresult error = find(call, number, &function)) return error;
   for (int i = 0; i < CU_FUNC_ATTRIBUTE_MAX && i < static_cast<int>(FunctionTable::kCount); ++i) {
     const auto attribute = static_cast<CUfunction_attribute>(i);
@@ -297,7 +297,7 @@ CUresult FunctionAttributes(Call& call, uint32_t number, int device, FunctionTab
 
 CUresult FunctionSetAttribute(Call& call, uint32_t number, int attribute, int setting, int device) {
   State& state = state_of(call);
-  const Function* function;
+  std::shared_ptr<const Function> function;
   if (CUresult error = find(call, number, &function)) return error;
   const auto which = static_cast<CUfunction_attribute>(attribute);
   if (function->is_kernel) return state.cuda.cuKernelSetAttribute(which, setting, reinterpret_cast<CUkernel>(function->handle), device);
@@ -306,7 +306,7 @@ CUresult FunctionSetAttribute(Call& call, uint32_t number, int attribute, int se
 
 CUresult FunctionSetCacheConfig(Call& call, uint32_t number, int config, int device) {
   State& state = state_of(call);
-  const Function* function;
+  std::shared_ptr<const Function> function;
   if (CUresult error = find(call, number, &function)) return error;
   const auto wanted = static_cast<CUfunc_cache>(config);
   if (function->is_kernel) return state.cuda.cuKernelSetCacheConfig(reinterpret_cast<CUkernel>(function->handle), wanted, device);
@@ -315,7 +315,7 @@ CUresult FunctionSetCacheConfig(Call& call, uint32_t number, int config, int dev
 
 CUresult OccupancyBlocks(Call& call, uint32_t number, int block_size, uint64_t dynamic, uint32_t flags, int* blocks) {
   State& state = state_of(call);
-  const Function* function;
+  std::shared_ptr<const Function> function;
   CUfunction handle;
   if (CUresult error = find(call, number, &function)) return error;
   if (CUresult error = as_function(state, *function, &handle)) return error;
@@ -324,7 +324,7 @@ CUresult OccupancyBlocks(Call& call, uint32_t number, int block_size, uint64_t d
 
 CUresult OccupancyDynamicMemory(Call& call, uint32_t number, int blocks, int block_size, uint64_t* bytes) {
   State& state = state_of(call);
-  const Function* function;
+  std::shared_ptr<const Function> function;
   CUfunction handle;
   if (CUresult error = find(call, number, &function)) return error;
   if (CUresult error = as_function(state, *function, &handle)) return error;
@@ -365,7 +365,7 @@ CUlaunchConfig config_of(const LaunchShape& shape, CUstream stream, std::vector<
 
 CUresult OccupancyClusters(Call& call, uint32_t number, LaunchShape shape, wire::Bytes bytes, uint32_t largest, int* answer) {
   State& state = state_of(call);
-  const Function* function;
+  std::shared_ptr<const Function> function;
   CUfunction handle;
   if (CUresult error = find(call, number, &function)) return error;
   if (CUresult error = as_function(state, *function, &handle)) return error;
@@ -377,7 +377,7 @@ CUresult OccupancyClusters(Call& call, uint32_t number, LaunchShape shape, wire:
 
 CUresult Launch(Call& call, CUstream stream, uint32_t number, LaunchShape shape, wire::Bytes bytes, wire::Bytes parameters) {
   State& state = state_of(call);
-  const Function* function;
+  std::shared_ptr<const Function> function;
   if (CUresult error = find(call, number, &function)) return error;
   if (parameters.size() < function->parameter_bytes) throw BadFrame{"Launch: fewer parameter bytes than the kernel has"};
   constexpr size_t kMaxParameters = 4096;

@@ -56,10 +56,12 @@ CUresult cuMemAllocFromPoolAsync(Call& call, CUdeviceptr* out, size_t size, CUme
   if (!state.cuda.cuMemAllocFromPoolAsync) return CUDA_ERROR_NOT_SUPPORTED;
   // Memory of a graph is allocated when it is launched, as often as it likes: no partition could hold it.
   if (state.executor.budget().limit() && is_capturing(state, stream)) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-  return state.pools.allocate(
-      pool, state.device_of(call.header), out, size,
+  const std::optional<CUresult> status = state.pools.allocate(
+      pool, state.device_of(call.header), out, size, call.may_block,
       [&](CUdeviceptr* made) { return state.cuda.cuMemAllocFromPoolAsync(made, size, pool, stream); },
       [&](CUdeviceptr unwanted) { state.cuda.cuMemFreeAsync(unwanted, stream); });
+  call.would_block = !status;
+  return status.value_or(CUDA_ERROR_NOT_READY);
 }
 
 CUresult cuMemPoolCreate(Call& call, uint64_t name, const CUmemPoolProps* properties) {
@@ -97,8 +99,16 @@ CUresult cuMemPoolTrimTo(Call& call, CUmemoryPool pool, size_t keep) {
 CUresult cuMemFreeAsync(Call& call, CUdeviceptr address, CUstream stream) {
   State& state = state_of(call);
   const CUresult status = state.cuda.cuMemFreeAsync(address, stream);
-  if (status == CUDA_SUCCESS && !state.pools.remove(address)) state.accounts.remove(address);
-  return status;
+  if (status != CUDA_SUCCESS) return status;
+  std::optional<Accounts::Charge> charge;
+  if (!state.pools.remove(address)) charge = state.accounts.take(address);
+  state.pools.free_begins();  // until the stream is there, the memory is still in use
+  const auto ended = [&state, charge] {
+    if (charge) state.accounts.give_back(*charge);
+    state.pools.free_ended();
+  };
+  if (state.executor.when_done(stream, ended) != CUDA_SUCCESS) ended();
+  return CUDA_SUCCESS;
 }
 
 CUresult cuMemCreate(Call& call, uint64_t name, size_t size, const CUmemAllocationProp* property, unsigned long long flags) {
@@ -149,8 +159,10 @@ CUresult cuMemUnmap(Call& call, CUdeviceptr address, size_t size) {
 
 CUresult Copy3D(Call& call, CUstream stream, CopyBox box) {
   State& state = state_of(call);
+  if (!box.width || !box.height || !box.depth) return CUDA_SUCCESS;
+  if ((box.height > 1 || box.depth > 1) && std::min(box.source_pitch, box.destination_pitch) < box.width) return CUDA_ERROR_INVALID_VALUE;
   const auto covers = [&](uint64_t pitch, uint64_t height) {
-    return box.depth ? covered(covered(height, pitch), covered(pitch, box.width, box.height), box.depth) : 0;
+    return covered(covered(std::max(height, box.height), pitch), covered(pitch, box.width, box.height), box.depth);
   };
   if (!state.owns(box.source, covers(box.source_pitch, box.source_height)) ||
       !state.owns(box.destination, covers(box.destination_pitch, box.destination_height))) {

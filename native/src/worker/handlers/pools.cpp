@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 namespace bitfusion::worker {
 namespace {
@@ -10,7 +9,6 @@ namespace {
 // How long an allocation waits for memory that has been freed in streams. It may not wait for the streams themselves: they may wait for
 // the client, which waits for the allocation.
 constexpr std::chrono::milliseconds kPatience{200};
-constexpr std::chrono::microseconds kPause{100};
 
 }  // namespace
 
@@ -19,22 +17,27 @@ void Pools::open(CUmemoryPool handle, uint32_t device) {
   pools_.try_emplace(handle).first->second.device = device;
 }
 
-CUresult Pools::allocate(CUmemoryPool handle, uint32_t device, CUdeviceptr* address, uint64_t size, const Allocate& make,
-                         const Free& undo) {
-  std::lock_guard lock(mutex_);
+std::optional<CUresult> Pools::allocate(CUmemoryPool handle, uint32_t device, CUdeviceptr* address, uint64_t size, bool wait,
+                                        const Allocate& make, const Free& undo) {
+  std::unique_lock lock(mutex_);
   auto [at, fresh] = pools_.try_emplace(handle);
   if (fresh) at->second.device = device;
   Pool& pool = at->second;
+  device = pool.device;
   settle(handle, pool);
-  const bool paid = budget_.reserve(pool.device, size);
+  const bool paid = budget_.reserve(device, size);
   if (paid) pool.charged += size;
   // Unpaid, it may still fit into what the pool keeps.
   if (paid || pool.kept() >= size) {
     const CUresult status = try_allocate(handle, address, size, make, undo);
     if (status != CUDA_ERROR_OUT_OF_MEMORY || paid) return status;
   }
-  if (!collect(pool.device, size)) return CUDA_ERROR_OUT_OF_MEMORY;
-  pool.charged += size;
+  const Room room = wait ? wait_for_room(lock, device, size) : find_room(device, size);
+  if (room == Room::kMayCome) return std::nullopt;
+  if (room == Room::kNot) return CUDA_ERROR_OUT_OF_MEMORY;
+  at = pools_.find(handle);  // it may have gone while this waited
+  if (at == pools_.end()) return budget_.release(device, size), CUDA_ERROR_INVALID_VALUE;
+  at->second.charged += size;
   return try_allocate(handle, address, size, make, undo);
 }
 
@@ -89,8 +92,19 @@ void Pools::settle() {
 }
 
 bool Pools::make_room(uint32_t device, uint64_t size) {
+  std::unique_lock lock(mutex_);
+  return wait_for_room(lock, device, size) == Room::kThere;
+}
+
+void Pools::free_begins() {
   std::lock_guard lock(mutex_);
-  return collect(device, size);
+  ++freeing_;
+}
+
+void Pools::free_ended() {
+  std::lock_guard lock(mutex_);
+  --freeing_;
+  freed_.notify_all();
 }
 
 // False: it holds more than the partition has left, and is charged what it was.
@@ -112,26 +126,30 @@ uint64_t Pools::reserved(CUmemoryPool handle, const Pool& pool) const {
   return bytes;
 }
 
-bool Pools::collect(uint32_t device, uint64_t size) {
-  const auto until = std::chrono::steady_clock::now() + kPatience;
-  for (;;) {
-    const bool more = trim(device);
-    if (budget_.reserve(device, size)) return true;
-    if (!more || std::chrono::steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(kPause);
-  }
+Pools::Room Pools::find_room(uint32_t device, uint64_t size) {
+  trim(device);
+  if (budget_.reserve(device, size)) return Room::kThere;
+  return freeing_ ? Room::kMayCome : Room::kNot;
 }
 
-// True: streams have yet to give memory back.
-bool Pools::trim(uint32_t device) {
-  bool pending = false;
+// Others go on meanwhile.
+Pools::Room Pools::wait_for_room(std::unique_lock<std::mutex>& lock, uint32_t device, uint64_t size) {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  Room room = find_room(device, size);
+  while (room == Room::kMayCome) {
+    const bool late = freed_.wait_until(lock, until) == std::cv_status::timeout;
+    room = find_room(device, size);
+    if (late && room == Room::kMayCome) room = Room::kNot;
+  }
+  return room;
+}
+
+void Pools::trim(uint32_t device) {
   for (auto& [handle, pool] : pools_) {
     if (pool.device != device || pool.closed) continue;
     if (pool.kept() && cuda_.cuMemPoolTrimTo) cuda_.cuMemPoolTrimTo(handle, 0);
     settle(handle, pool);
-    pending |= pool.kept() > 0;
   }
-  return pending;
 }
 
 }  // namespace bitfusion::worker

@@ -1,9 +1,11 @@
 // What memory pools cost the partition: all that the driver keeps reserved for them, in use or not.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 #include "calls/cuda_driver.h"
@@ -21,16 +23,21 @@ class Pools {
 
   // The pool's memory is this device's.
   void open(CUmemoryPool pool, uint32_t device);
-  // Allocates within the partition. Memory that the pools keep without need makes way, also what streams are about to give back.
-  CUresult allocate(CUmemoryPool pool, uint32_t device, CUdeviceptr* address, uint64_t size, const Allocate& make, const Free& undo);
+  // Allocates within the partition. Memory that the pools keep without need makes way, also what streams are about to give back: with
+  // `wait` it waits for that, else the answer is nothing when it would have to.
+  std::optional<CUresult> allocate(CUmemoryPool pool, uint32_t device, CUdeviceptr* address, uint64_t size, bool wait, const Allocate& make,
+                                   const Free& undo);
   // The application has freed it; false: it is no pool's.
   bool remove(CUdeviceptr address);
   // No more is allocated from it; it costs what is still in use.
   void close(CUmemoryPool pool);
   // Charges all pools what they hold now.
   void settle();
-  // Makes way for `size` bytes from outside the pools and takes them from the partition; false: there are not so many.
+  // Makes way for `size` bytes from outside the pools and takes them from the partition; false: there are not so many. May wait.
   bool make_room(uint32_t device, uint64_t size);
+  // A stream is to free memory, of a pool or not; it has.
+  void free_begins();
+  void free_ended();
 
  private:
   struct Pool {
@@ -48,12 +55,16 @@ class Pools {
   CUresult try_allocate(CUmemoryPool handle, CUdeviceptr* address, uint64_t size, const Allocate& make, const Free& undo);
   bool settle(CUmemoryPool handle, Pool& pool);
   uint64_t reserved(CUmemoryPool handle, const Pool& pool) const;
-  bool collect(uint32_t device, uint64_t size);
-  bool trim(uint32_t device);
+  enum class Room { kThere, kNot, kMayCome };
+  Room find_room(uint32_t device, uint64_t size);
+  Room wait_for_room(std::unique_lock<std::mutex>& lock, uint32_t device, uint64_t size);
+  void trim(uint32_t device);
 
   const CudaDriver& cuda_;
   Budget& budget_;
   std::mutex mutex_;
+  std::condition_variable freed_;
+  size_t freeing_ = 0;
   std::unordered_map<CUmemoryPool, Pool> pools_;
   std::unordered_map<CUdeviceptr, Range> ranges_;
   uintptr_t closed_ = 0;  // names of pools that are closed; no driver hands out such addresses

@@ -92,14 +92,14 @@ CUstream State::per_thread_stream(uint64_t name) {
   return stream;
 }
 
-const Function* State::function(uint32_t number) const {
+std::shared_ptr<const Function> State::function(uint32_t number) const {
   std::shared_lock lock(mutex_);
-  return number - 1 < functions_.size() ? functions_[number - 1].get() : nullptr;
+  return number - 1 < functions_.size() ? functions_[number - 1] : nullptr;
 }
 
 uint32_t State::add_function(Function function) {
   std::lock_guard lock(mutex_);
-  functions_.push_back(std::make_unique<Function>(std::move(function)));
+  functions_.push_back(std::make_shared<const Function>(std::move(function)));
   return static_cast<uint32_t>(functions_.size());
 }
 

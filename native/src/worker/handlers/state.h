@@ -45,8 +45,8 @@ class State {
   ~State();
 
   bool find_stream(const wire::FrameHeader& header, uint64_t name, CUstream* stream);
-  // Null for a number that no kernel has (any more). Kernels stay where they are until the session ends.
-  const Function* function(uint32_t number) const;
+  // Null for a number that no kernel has (any more). Its set may be unloaded by another thread while a call uses it.
+  std::shared_ptr<const Function> function(uint32_t number) const;
   uint32_t add_function(Function function);
   CodeSet* code_set(uint64_t name);
   void add_code_set(uint64_t name, CodeSet set);
@@ -90,7 +90,7 @@ class State {
   CUstream per_thread_stream(uint64_t name);
 
   mutable std::shared_mutex mutex_;
-  std::vector<std::unique_ptr<Function>> functions_;  // by number, from 1
+  std::vector<std::shared_ptr<const Function>> functions_;  // by number, from 1
   std::unordered_map<uint64_t, CodeSet> code_sets_;
   std::unordered_map<uint64_t, Context> contexts_;
   std::unordered_map<uint64_t, CUstream> per_thread_;
