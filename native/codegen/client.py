@@ -6,6 +6,7 @@ from native.codegen.text import ARRAYS, BANNER, NAMES, NULL_ARGUMENT, REFUSAL, h
 from native.spec.model import HANDLE_KINDS, STREAM, Arg, Call, CallClass, Hand, Kind, Run, Scope
 from native.spec.registry import numbers, spec_hash
 
+_REQUIRED = frozenset({Kind.MINT, Kind.FOUND, Kind.OUT, Kind.INOUT, Kind.IN, Kind.OUT_ARRAY, Kind.IN_TEXT})
 _WAITS = (Run.QUERY, Run.WAIT_STREAM, Run.WAIT_EVENT, Run.WAIT_CONTEXT)
 
 
@@ -83,7 +84,7 @@ def _remote_body(row: Call) -> str:
 
 
 def _call_and_read(row: Call, result: str) -> str:
-    outs = [arg for arg in row.args if arg.kind in (Kind.OUT, Kind.OUT_ARRAY)]
+    outs = [arg for arg in row.args if arg.kind in (Kind.OUT, Kind.OUT_ARRAY, Kind.INOUT, Kind.FOUND)]
     bulks = [arg.name for arg in row.args if arg.kind is Kind.BULK]
     reply = next((arg.name for arg in row.args if arg.kind is Kind.OUT_BYTES), "")
     target = f"&{reply}" if reply else "&reply_" if outs else "nullptr"
@@ -103,11 +104,11 @@ def _call_and_read(row: Call, result: str) -> str:
 
 
 def _size(arg: Arg) -> str:
-    if arg.kind in NAMES:
+    if arg.kind in NAMES or arg.kind is Kind.FOUND:
         return "8"
     if arg.kind in (Kind.VALUE, Kind.DEVICE_POINTER):
         return "8" if arg.kind is Kind.DEVICE_POINTER else f"sizeof({arg.ctype})"
-    if arg.kind is Kind.IN:
+    if arg.kind in (Kind.IN, Kind.INOUT):
         return f"sizeof({arg.element}) + 4"
     if arg.kind is Kind.IN_ARRAY:
         return f"4 + ({arg.name} ? ({arg.count}) * sizeof({arg.element}) : 0)"
@@ -126,22 +127,32 @@ def _put(arg: Arg) -> str:
         return f"  frame_.out().put({n});\n"
     if arg.kind is Kind.DEVICE_POINTER:
         return f"  frame_.out().put((uint64_t){n});\n"
-    if arg.kind is Kind.IN:
+    if arg.kind is Kind.FOUND:
+        return f"  frame_.out().put(*{n});\n"
+    if arg.kind in (Kind.IN, Kind.INOUT):
         return f"  put_struct(frame_.out(), {n});\n"
     if arg.kind in (Kind.IN_ARRAY, Kind.IN_HANDLES):
         return f"  put_array(frame_.out(), {n}, {n} ? ({arg.count}) : 0);\n"
     if arg.kind in (Kind.IN_TEXT, Kind.IN_BYTES):
         return f"  frame_.out().blob({n}.data(), {n}.size());\n"
     if arg.kind is Kind.OUT_ARRAY:
-        return f"  frame_.out().put(static_cast<uint32_t>({arg.count}));\n"
+        return f"  frame_.out().put(static_cast<uint32_t>({_room(arg)}));\n"
     return ""
 
 
+def _room(arg: Arg) -> str:
+    return f"{arg.name} ? ({arg.count}) : 0" if arg.nullable else arg.count
+
+
 def _get(arg: Arg) -> str:
+    if arg.kind is Kind.FOUND:
+        return f"  *{arg.name} = in_.get<uint64_t>();"
+    if arg.kind is Kind.INOUT:
+        return f"  if ({arg.name}) *{arg.name} = in_.get<{arg.element}>();"
     if arg.kind is Kind.OUT:
         read = f"*{arg.name} = in_.get<{arg.element}>();"
         return f"  if ({arg.name}) {read}" if arg.nullable else f"  {read}"
-    return f"  get_array(in_, {arg.name}, {arg.count});"
+    return f"  get_array(in_, {arg.name}, {_room(arg)});"
 
 
 def _api_parameters(row: Call) -> str:
@@ -191,27 +202,47 @@ def _check(row: Call, arg: Arg) -> str:
         )
     if arg.kind is Kind.IN_HANDLES and arg.handle:
         return f"  if (!valid_array({arg.name}, {arg.count}, Handle::{arg.handle.name})) return {null};"
-    if arg.kind in (Kind.MINT, Kind.OUT, Kind.IN, Kind.OUT_ARRAY, Kind.IN_TEXT) and not arg.nullable:
+    if arg.kind in _REQUIRED and not arg.nullable:
         return f"  if (!{arg.name}) return {null};"
-    if arg.kind is Kind.IN_ARRAY:
+    if arg.kind is Kind.IN_ARRAY and arg.required:
         return f"  if (!{arg.name} && ({arg.count}) != 0) return {null};"
     return ""
 
 
 def _forward(row: Call) -> str:
-    minted = [arg for arg in row.args if arg.kind is Kind.MINT and arg.handle]
+    made = [arg for arg in row.args if arg.kind in (Kind.MINT, Kind.FOUND) and arg.handle]
     dropped = [arg for arg in row.args if arg.kind is Kind.DROP and arg.handle]
-    passed = "".join(f", {arg.name}_" if arg.kind in NAMES else f", {arg.name}" for arg in row.args)
-    mints = [f"  const uint64_t {arg.name}_ = handles().mint(Handle::{arg.handle.name}, at_.context);" for arg in minted if arg.handle]
+    passed = "".join(f", {_passed(arg)}" for arg in row.args)
     drops = [f"  handles().drop({arg.name}_);" for arg in dropped]
     call_ = f"remote::{row.name}(at_{passed})"
     if row.run in _WAITS:
         call_ = f"settle(at_, {call_})"
-    if not minted:
+    if not made:
         return lines(*drops, f"  return {call_};").rstrip("\n")
     return lines(
-        *mints,
+        *(_minted(arg) for arg in made),
         f"  const {result_of(row)} status_ = {call_};",
-        *(f"  keep_or_drop(status_, {arg.name}_, {arg.name});" for arg in minted),
+        *(_kept(arg) for arg in made),
         "  return status_;",
     ).rstrip("\n")
+
+
+def _passed(arg: Arg) -> str:
+    if arg.kind is Kind.FOUND:
+        return f"&{arg.name}_"
+    return f"{arg.name}_" if arg.kind in NAMES else arg.name
+
+
+def _minted(arg: Arg) -> str:
+    assert arg.handle
+    owner = f"{arg.owner}_" if arg.owner else "at_.context" if arg.handle.in_context else "0"
+    new = f"handles().mint(Handle::{arg.handle.name}, {owner})"
+    if arg.kind is Kind.MINT:
+        return f"  const uint64_t {arg.name}_ = {new};"
+    return f"  const uint64_t {arg.name}_new_ = {new};\n  uint64_t {arg.name}_ = {arg.name}_new_;"
+
+
+def _kept(arg: Arg) -> str:
+    if arg.kind is Kind.MINT:
+        return f"  keep_or_drop(status_, {arg.name}_, {arg.name});"
+    return f"  keep_found(status_, {arg.name}_new_, {arg.name}_, {arg.name});"

@@ -11,6 +11,8 @@ _ENUMERATORS = {
     Kind.VALUE: "kValue",
     Kind.DEVICE_POINTER: "kPointer",
     Kind.IN: "kOptional",
+    Kind.INOUT: "kOptional",
+    Kind.FOUND: "kName",
     Kind.IN_ARRAY: "kArray",
     Kind.IN_HANDLES: "kNames",
     Kind.OUT_ARRAY: "kRoom",
@@ -49,5 +51,5 @@ def _fields(row: Call) -> list[str]:
 def _field(arg: Arg) -> str:
     tag = arg.handle.tag if arg.handle else 0
     element = arg.ctype if arg.kind is Kind.VALUE else arg.element
-    plain = arg.kind in (Kind.VALUE, Kind.IN, Kind.IN_ARRAY, Kind.OUT_ARRAY)
+    plain = arg.kind in (Kind.VALUE, Kind.IN, Kind.INOUT, Kind.IN_ARRAY, Kind.OUT_ARRAY)
     return f"{{FieldKind::{_ENUMERATORS[arg.kind]}, {f'sizeof({element})' if plain else 8}, {tag}}}"

@@ -28,6 +28,8 @@ def remote_parameter(arg: Arg) -> str:
     """The parameter of the function that writes the frame."""
     if arg.kind in NAMES:
         return f"uint64_t {arg.name}"
+    if arg.kind is Kind.FOUND:
+        return f"uint64_t* {arg.name}"
     if arg.kind is Kind.IN:
         return f"const {arg.element}* {arg.name}"
     if arg.kind is Kind.IN_TEXT:

@@ -83,6 +83,8 @@ def _hand_parameters(row: Call) -> str:
 def _hand_type(arg: Arg) -> str:
     if arg.kind in (Kind.MINT, Kind.DROP):
         return "uint64_t"
+    if arg.kind in (Kind.FOUND, Kind.INOUT):
+        return f"{arg.element}*"
     if arg.kind is Kind.HANDLE:
         return "uint64_t" if arg.handle in _BY_NAME else arg.ctype
     if arg.kind is Kind.OUT:
@@ -93,7 +95,7 @@ def _hand_type(arg: Arg) -> str:
         return "const std::string&"
     if arg.kind in (Kind.IN_BYTES, Kind.BULK):
         return "wire::Bytes"
-    if arg.kind in (Kind.IN_ARRAY, Kind.OUT_ARRAY):
+    if arg.kind in (Kind.IN_ARRAY, Kind.OUT_ARRAY, Kind.IN_HANDLES):
         return f"std::vector<{arg.element}>&"
     return arg.ctype
 
@@ -119,13 +121,13 @@ def _handler(row: Call) -> str:
 
 def _decode(arg: Arg) -> str:
     n = arg.name
-    if arg.kind in NAMES:
+    if arg.kind in NAMES or arg.kind is Kind.FOUND:
         return f"  const auto {n}_name_ = call_.args.get<uint64_t>();"
     if arg.kind is Kind.VALUE:
         return f"  [[maybe_unused]] const auto {n} = call_.args.get<{arg.ctype}>();"
     if arg.kind is Kind.DEVICE_POINTER:
         return f"  const auto {n} = ({arg.ctype})call_.args.get<uint64_t>();"
-    if arg.kind is Kind.IN:
+    if arg.kind in (Kind.IN, Kind.INOUT):
         return f"  Optional<{arg.element}> {n}(call_.args);"
     if arg.kind is Kind.IN_ARRAY:
         return f"  auto {n} = read_array<{arg.element}>(call_.args);"
@@ -163,7 +165,7 @@ def _resolve(row: Call, arg: Arg) -> str:
         )
     if arg.kind is Kind.MINT and not _by_hand(row):
         return f"  {arg.element} {n}{{}};"
-    if arg.kind is Kind.OUT:
+    if arg.kind in (Kind.OUT, Kind.FOUND):
         return f"  {arg.element} {n}{{}};"
     return ""
 
@@ -180,9 +182,9 @@ def _call(row: Call) -> str:
 def _hand_argument(arg: Arg) -> str:
     if _hand_type(arg) == "uint64_t" and arg.kind in NAMES:
         return f"{arg.name}_name_"
-    if arg.kind is Kind.OUT:
+    if arg.kind in (Kind.OUT, Kind.FOUND):
         return f"&{arg.name}"
-    if arg.kind is Kind.IN:
+    if arg.kind in (Kind.IN, Kind.INOUT):
         return f"{arg.name}.get()"
     if arg.kind is Kind.BULK:
         return "call_.bulk"
@@ -190,9 +192,9 @@ def _hand_argument(arg: Arg) -> str:
 
 
 def _driver_argument(arg: Arg) -> str:
-    if arg.kind in (Kind.MINT, Kind.OUT):
+    if arg.kind in (Kind.MINT, Kind.FOUND, Kind.OUT):
         return f"&{arg.name}"
-    if arg.kind is Kind.IN:
+    if arg.kind in (Kind.IN, Kind.INOUT):
         return f"{arg.name}.get()"
     if arg.kind in (Kind.IN_ARRAY, Kind.OUT_ARRAY, Kind.IN_HANDLES):
         return f"{arg.name}.data()"
@@ -205,7 +207,11 @@ def _after(row: Call, arg: Arg) -> str:
     if _by_hand(row) and arg.kind in (Kind.MINT, Kind.DROP):
         return ""
     if arg.kind is Kind.MINT and arg.handle:
-        return f"  if (status_ == CUDA_SUCCESS) state_.objects.add({arg.name}_name_, Handle::{arg.handle.name}, {arg.name});"
+        return f"  if (status_ == CUDA_SUCCESS) state_.objects.add({_entry_of(arg)});"
+    if arg.kind is Kind.FOUND and arg.handle:
+        return f"  if (status_ == CUDA_SUCCESS) call_.reply.put(state_.objects.adopt({_entry_of(arg)}));"
+    if arg.kind is Kind.INOUT:
+        return f"  if (status_ == CUDA_SUCCESS && {arg.name}.get()) call_.reply.put(*{arg.name}.get());"
     if arg.kind is Kind.DROP and arg.handle:
         return f"  state_.objects.remove({arg.name}_name_, Handle::{arg.handle.name});"
     if arg.kind is Kind.OUT:
@@ -215,8 +221,16 @@ def _after(row: Call, arg: Arg) -> str:
     return ""
 
 
+def _entry_of(arg: Arg) -> str:
+    assert arg.handle
+    owner = f", {arg.owner}_name_" if arg.owner else ""
+    return f"{arg.name}_name_, Handle::{arg.handle.name}, {arg.name}{owner}"
+
+
 def _keys(row: Call) -> str:
     body = "".join(_key(row, arg) for arg in row.args)
+    if row.everything:
+        body += "  keys.everything();\n"
     if row.area in _MEMORY_AREAS and row.run is Run.BLOCKING:
         body += "  keys.other(kMemoryKey);\n"
     signature = f"void keys_{row.name}([[maybe_unused]] const wire::FrameHeader& header, [[maybe_unused]] wire::Reader args, [[maybe_unused]] Keys& keys)"
@@ -224,7 +238,7 @@ def _keys(row: Call) -> str:
 
 
 def _key(row: Call, arg: Arg) -> str:
-    if arg.kind in NAMES:
+    if arg.kind in NAMES or arg.kind is Kind.FOUND:
         return f"  {_name_key(row, arg)}\n"
     if arg.kind is Kind.IN_HANDLES:
         return "  for (uint64_t name : read_array<uint64_t>(args)) keys.other(name);\n"

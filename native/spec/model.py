@@ -64,7 +64,9 @@ class Kind(Enum):
     HANDLE = "handle"  # an object of ours, named by what the client minted
     DROP = "drop"  # a handle whose object ends with this call
     MINT = "mint"  # where the handle of a new object goes; the client chooses it
+    FOUND = "found"  # where the handle of an object goes that may be known already; the client offers one for the case that it is not
     OUT = "out"  # one plain value, filled by the server
+    INOUT = "in and out"  # one plain structure, by address, that the server changes
     IN = "in"  # one plain structure, by address
     IN_ARRAY = "in array"
     OUT_ARRAY = "out array"
@@ -96,6 +98,7 @@ class HandleKind:
     ctype: str
     tag: int
     invalid: str = "CUDA_ERROR_INVALID_HANDLE"
+    in_context: bool = True  # ends with the context it was made in; unless its row says what owns it
 
 
 CONTEXT = HandleKind("kContext", "CUcontext", 1, "CUDA_ERROR_INVALID_CONTEXT")
@@ -105,28 +108,29 @@ LIBRARY = HandleKind("kLibrary", "CUlibrary", 4)
 KERNEL = HandleKind("kKernel", "CUkernel", 5)
 STREAM = HandleKind("kStream", "CUstream", 6)
 EVENT = HandleKind("kEvent", "CUevent", 7)
-POOL = HandleKind("kPool", "CUmemoryPool", 8, "CUDA_ERROR_INVALID_VALUE")
-GRAPH = HandleKind("kGraph", "CUgraph", 9, "CUDA_ERROR_INVALID_VALUE")
-GRAPH_NODE = HandleKind("kGraphNode", "CUgraphNode", 10, "CUDA_ERROR_INVALID_VALUE")
-GRAPH_EXEC = HandleKind("kGraphExec", "CUgraphExec", 11, "CUDA_ERROR_INVALID_VALUE")
+POOL = HandleKind("kPool", "CUmemoryPool", 8, "CUDA_ERROR_INVALID_VALUE", in_context=False)
+GRAPH = HandleKind("kGraph", "CUgraph", 9, "CUDA_ERROR_INVALID_VALUE", in_context=False)
+GRAPH_NODE = HandleKind("kGraphNode", "CUgraphNode", 10, "CUDA_ERROR_INVALID_VALUE", in_context=False)
+GRAPH_EXEC = HandleKind("kGraphExec", "CUgraphExec", 11, "CUDA_ERROR_INVALID_VALUE", in_context=False)
 ARRAY = HandleKind("kArray", "CUarray", 12)
 MIPMAPPED_ARRAY = HandleKind("kMipmappedArray", "CUmipmappedArray", 13)
 TEXTURE_REFERENCE = HandleKind("kTextureReference", "CUtexref", 14)
 SURFACE_REFERENCE = HandleKind("kSurfaceReference", "CUsurfref", 15)
 TEXTURE = HandleKind("kTexture", "CUtexObject", 16, "CUDA_ERROR_INVALID_VALUE")
 SURFACE = HandleKind("kSurface", "CUsurfObject", 17, "CUDA_ERROR_INVALID_VALUE")
-MEMORY = HandleKind("kMemory", "CUmemGenericAllocationHandle", 18, "CUDA_ERROR_INVALID_VALUE")
+MEMORY = HandleKind("kMemory", "CUmemGenericAllocationHandle", 18, "CUDA_ERROR_INVALID_VALUE", in_context=False)
 LINK_STATE = HandleKind("kLinkState", "CUlinkState", 19)
 GRAPHICS_RESOURCE = HandleKind("kGraphicsResource", "CUgraphicsResource", 20)
 EXTERNAL_MEMORY = HandleKind("kExternalMemory", "CUexternalMemory", 21)
 EXTERNAL_SEMAPHORE = HandleKind("kExternalSemaphore", "CUexternalSemaphore", 22)
-USER_OBJECT = HandleKind("kUserObject", "CUuserObject", 23, "CUDA_ERROR_INVALID_VALUE")
-GREEN_CONTEXT = HandleKind("kGreenContext", "CUgreenCtx", 24, "CUDA_ERROR_INVALID_CONTEXT")
+USER_OBJECT = HandleKind("kUserObject", "CUuserObject", 23, "CUDA_ERROR_INVALID_VALUE", in_context=False)
+GREEN_CONTEXT = HandleKind("kGreenContext", "CUgreenCtx", 24, "CUDA_ERROR_INVALID_CONTEXT", in_context=False)
+RESOURCE_DESCRIPTION = HandleKind("kResourceDescription", "CUdevResourceDesc", 25, "CUDA_ERROR_INVALID_VALUE", in_context=False)
 
 HANDLE_KINDS = (
     CONTEXT, MODULE, FUNCTION, LIBRARY, KERNEL, STREAM, EVENT, POOL, GRAPH, GRAPH_NODE, GRAPH_EXEC, ARRAY, MIPMAPPED_ARRAY,
     TEXTURE_REFERENCE, SURFACE_REFERENCE, TEXTURE, SURFACE, MEMORY, LINK_STATE, GRAPHICS_RESOURCE, EXTERNAL_MEMORY, EXTERNAL_SEMAPHORE,
-    USER_OBJECT, GREEN_CONTEXT,
+    USER_OBJECT, GREEN_CONTEXT, RESOURCE_DESCRIPTION,
 )  # fmt: skip
 
 
@@ -142,6 +146,8 @@ class Arg:
     count: str = ""  # arrays: C expression of the number of elements, over the other arguments
     nullable: bool = False
     extent: str = ""  # device pointers: C++ expression of the bytes behind it that the call touches, over the other arguments
+    required: bool = True  # input arrays: must be there when the count is not zero
+    owner: str = ""  # new objects: the argument whose object they end with
 
 
 def value(name: str, ctype: str) -> Arg:
@@ -167,9 +173,14 @@ def drop(name: str, kind: HandleKind) -> Arg:
     return Arg(name, Kind.DROP, kind.ctype, kind.ctype, kind)
 
 
-def mint(name: str, kind: HandleKind) -> Arg:
+def mint(name: str, kind: HandleKind, owner: str = "") -> Arg:
     """Where the handle of the new object goes."""
-    return Arg(name, Kind.MINT, f"{kind.ctype} *", kind.ctype, kind)
+    return Arg(name, Kind.MINT, f"{kind.ctype} *", kind.ctype, kind, owner=owner)
+
+
+def found(name: str, kind: HandleKind, owner: str = "", nullable: bool = False) -> Arg:
+    """Where the handle of an object goes that may be known already."""
+    return Arg(name, Kind.FOUND, f"{kind.ctype} *", kind.ctype, kind, nullable=nullable, owner=owner)
 
 
 def out(name: str, element: str, nullable: bool = False) -> Arg:
@@ -177,19 +188,24 @@ def out(name: str, element: str, nullable: bool = False) -> Arg:
     return Arg(name, Kind.OUT, f"{element} *", element, nullable=nullable)
 
 
+def inout(name: str, element: str, nullable: bool = False) -> Arg:
+    """One plain structure given by address that the server changes."""
+    return Arg(name, Kind.INOUT, f"{element} *", element, nullable=nullable)
+
+
 def struct_in(name: str, element: str, nullable: bool = False, ctype: str = "") -> Arg:
     """One plain structure given by address."""
     return Arg(name, Kind.IN, ctype or f"const {element} *", element, nullable=nullable)
 
 
-def array_in(name: str, element: str, count: str, ctype: str = "") -> Arg:
+def array_in(name: str, element: str, count: str, ctype: str = "", required: bool = True) -> Arg:
     """`count` plain elements given by address."""
-    return Arg(name, Kind.IN_ARRAY, ctype or f"const {element} *", element, count=count, nullable=True)
+    return Arg(name, Kind.IN_ARRAY, ctype or f"const {element} *", element, count=count, nullable=True, required=required)
 
 
-def array_out(name: str, element: str, count: str) -> Arg:
+def array_out(name: str, element: str, count: str, nullable: bool = False) -> Arg:
     """`count` plain elements filled by the server."""
-    return Arg(name, Kind.OUT_ARRAY, f"{element} *", element, count=count)
+    return Arg(name, Kind.OUT_ARRAY, f"{element} *", element, count=count, nullable=nullable)
 
 
 def handles_in(name: str, kind: HandleKind, count: str, ctype: str = "") -> Arg:
@@ -265,6 +281,7 @@ class Call:
     area: str = ""  # the file it is in, filled by the registry
     result: str = ""  # result type, when not the API's own
     via: str = ""  # remote, but by way of this other row or of the link's copies: written by hand in the client
+    everything: bool = False  # works on the context as a whole: ordered after and before all other frames
 
     def __post_init__(self) -> None:
         if self.call_class is CallClass.REFUSED and not self.reason:
@@ -312,17 +329,20 @@ def call(
     api: Api = Api.CUDA,
     result: str = "",
     via: str = "",
+    everything: bool = False,
 ) -> Call:
     """A row. `per_thread` is written "ptsz@7000": suffix and the version that introduced it."""
     suffix, _, version = per_thread.partition("@")
     if call_class is CallClass.LOCAL or via:
         hand = Hand.CLIENT
-    return Call(name, since, call_class, args, api, hand, run, scope, suffix, int(version or 0), result=result, via=via)
+    return Call(
+        name, since, call_class, args, api, hand, run, scope, suffix, int(version or 0), result=result, via=via, everything=everything
+    )
 
 
-def product(name: str, call_class: CallClass, *args: Arg, run: Run = Run.NOW) -> Call:
+def product(name: str, call_class: CallClass, *args: Arg, run: Run = Run.NOW, everything: bool = False) -> Call:
     """A row between our two ends; its worker side is always written by hand."""
-    return Call(name, 0, call_class, args, Api.PRODUCT, Hand.WORKER, run, Scope.INIT)
+    return Call(name, 0, call_class, args, Api.PRODUCT, Hand.WORKER, run, Scope.INIT, everything=everything)
 
 
 def refused(name: str, since: int, reason: str, *args: Arg, per_thread: str = "", api: Api = Api.CUDA, result: str = "") -> Call:

@@ -31,6 +31,13 @@ struct LoadOption {
 };
 static_assert(sizeof(LoadOption) == 16);
 
+// What a link wants of its logs.
+struct LinkRequest {
+  uint32_t info_log_size;
+  uint32_t error_log_size;
+};
+static_assert(sizeof(LinkRequest) == 8);
+
 // What ModuleLoad's reply begins with when the call succeeded.
 enum class LoadOutcome : uint32_t { kLoaded = 0, kNeedImage = 1 };
 
@@ -64,5 +71,14 @@ struct CopyBox {
   uint64_t width, height, depth;  // width in bytes
 };
 static_assert(sizeof(CopyBox) == 72);
+
+// What an executable graph says to an update. Nodes by name; 0: none, or one that has no name.
+struct GraphUpdateResult {
+  uint32_t status;  // of the driver's call: its answer is worth having when it fails, too
+  uint32_t result;  // CUgraphExecUpdateResult
+  uint64_t error_node;
+  uint64_t error_from_node;
+};
+static_assert(sizeof(GraphUpdateResult) == 24);
 
 }  // namespace bitfusion

@@ -1,73 +1,119 @@
-"""Array calls."""
+"""CUDA arrays and mipmapped arrays."""
 
 from __future__ import annotations
 
-from native.spec.model import ARRAY, MIPMAPPED_ARRAY, STREAM, handle, opaque, out, refused, value
+from native.spec.model import (
+    ARRAY,
+    MIPMAPPED_ARRAY,
+    STREAM,
+    CallClass,
+    Hand,
+    Run,
+    call,
+    drop,
+    found,
+    handle,
+    mint,
+    opaque,
+    out,
+    refused,
+    struct_in,
+    value,
+)
 
-_ARRAYS = "arrays and textures are not remoted yet"
-_OLD = "32-bit device addresses cannot name this memory"
+ASYNC = CallClass.ASYNC
+SYNC = CallClass.SYNC
+
+_SPARSE = "memory of sparse arrays is mapped tile by tile, which is not remoted"
+
+_ARRAY = handle("hArray", ARRAY)
+_REQUIREMENTS = out("memoryRequirements", "CUDA_ARRAY_MEMORY_REQUIREMENTS")
+_DEVICE = value("device", "CUdevice")
 
 ROWS = (
-    refused("cuArrayCreate", 2000, _OLD, opaque("pHandle", "CUarray *"), opaque("pAllocateArray", "const CUDA_ARRAY_DESCRIPTOR_v1 *")),
-    refused("cuArrayCreate_v2", 3020, _ARRAYS, opaque("pHandle", "CUarray *"), opaque("pAllocateArray", "const CUDA_ARRAY_DESCRIPTOR *")),
-    refused("cuArrayGetDescriptor", 2000, _OLD, out("pArrayDescriptor", "CUDA_ARRAY_DESCRIPTOR_v1"), handle("hArray", ARRAY)),
-    refused("cuArrayGetDescriptor_v2", 3020, _ARRAYS, out("pArrayDescriptor", "CUDA_ARRAY_DESCRIPTOR"), handle("hArray", ARRAY)),
-    refused("cuArrayGetSparseProperties", 11010, _ARRAYS, out("sparseProperties", "CUDA_ARRAY_SPARSE_PROPERTIES"), handle("array", ARRAY)),
-    refused(
+    call(
+        "cuArrayCreate",
+        2000,
+        SYNC,
+        opaque("pHandle", "CUarray *"),
+        opaque("pAllocateArray", "const CUDA_ARRAY_DESCRIPTOR_v1 *"),
+        via="cuArrayCreate_v2",
+    ),
+    call(
+        "cuArrayCreate_v2",
+        3020,
+        SYNC,
+        mint("pHandle", ARRAY),
+        struct_in("pAllocateArray", "CUDA_ARRAY_DESCRIPTOR"),
+        hand=Hand.WORKER,
+        run=Run.BLOCKING,
+    ),
+    call("cuArrayGetDescriptor", 2000, SYNC, out("pArrayDescriptor", "CUDA_ARRAY_DESCRIPTOR_v1"), _ARRAY, via="cuArrayGetDescriptor_v2"),
+    call("cuArrayGetDescriptor_v2", 3020, SYNC, out("pArrayDescriptor", "CUDA_ARRAY_DESCRIPTOR"), _ARRAY),
+    call("cuArrayGetSparseProperties", 11010, SYNC, out("sparseProperties", "CUDA_ARRAY_SPARSE_PROPERTIES"), handle("array", ARRAY)),
+    call(
         "cuMipmappedArrayGetSparseProperties",
         11010,
-        _ARRAYS,
+        SYNC,
         out("sparseProperties", "CUDA_ARRAY_SPARSE_PROPERTIES"),
         handle("mipmap", MIPMAPPED_ARRAY),
     ),
-    refused(
-        "cuArrayGetMemoryRequirements",
-        11060,
-        _ARRAYS,
-        out("memoryRequirements", "CUDA_ARRAY_MEMORY_REQUIREMENTS"),
-        handle("array", ARRAY),
-        value("device", "CUdevice"),
+    call("cuArrayGetMemoryRequirements", 11060, SYNC, _REQUIREMENTS, handle("array", ARRAY), _DEVICE),
+    call("cuMipmappedArrayGetMemoryRequirements", 11060, SYNC, _REQUIREMENTS, handle("mipmap", MIPMAPPED_ARRAY), _DEVICE),
+    call(
+        "cuArrayGetPlane",
+        11020,
+        SYNC,
+        found("pPlaneArray", ARRAY, owner="hArray"),
+        _ARRAY,
+        value("planeIdx", "unsigned int"),
     ),
-    refused(
-        "cuMipmappedArrayGetMemoryRequirements",
-        11060,
-        _ARRAYS,
-        out("memoryRequirements", "CUDA_ARRAY_MEMORY_REQUIREMENTS"),
-        handle("mipmap", MIPMAPPED_ARRAY),
-        value("device", "CUdevice"),
+    call("cuArrayDestroy", 2000, SYNC, drop("hArray", ARRAY), hand=Hand.WORKER, run=Run.BLOCKING),
+    call(
+        "cuArray3DCreate",
+        2000,
+        SYNC,
+        opaque("pHandle", "CUarray *"),
+        opaque("pAllocateArray", "const CUDA_ARRAY3D_DESCRIPTOR_v1 *"),
+        via="cuArray3DCreate_v2",
     ),
-    refused(
-        "cuArrayGetPlane", 11020, _ARRAYS, opaque("pPlaneArray", "CUarray *"), handle("hArray", ARRAY), value("planeIdx", "unsigned int")
+    call(
+        "cuArray3DCreate_v2",
+        3020,
+        SYNC,
+        mint("pHandle", ARRAY),
+        struct_in("pAllocateArray", "CUDA_ARRAY3D_DESCRIPTOR"),
+        hand=Hand.WORKER,
+        run=Run.BLOCKING,
     ),
-    refused("cuArrayDestroy", 2000, _ARRAYS, handle("hArray", ARRAY)),
-    refused("cuArray3DCreate", 2000, _OLD, opaque("pHandle", "CUarray *"), opaque("pAllocateArray", "const CUDA_ARRAY3D_DESCRIPTOR_v1 *")),
-    refused(
-        "cuArray3DCreate_v2", 3020, _ARRAYS, opaque("pHandle", "CUarray *"), opaque("pAllocateArray", "const CUDA_ARRAY3D_DESCRIPTOR *")
+    call(
+        "cuArray3DGetDescriptor", 2000, SYNC, out("pArrayDescriptor", "CUDA_ARRAY3D_DESCRIPTOR_v1"), _ARRAY, via="cuArray3DGetDescriptor_v2"
     ),
-    refused("cuArray3DGetDescriptor", 2000, _OLD, out("pArrayDescriptor", "CUDA_ARRAY3D_DESCRIPTOR_v1"), handle("hArray", ARRAY)),
-    refused("cuArray3DGetDescriptor_v2", 3020, _ARRAYS, out("pArrayDescriptor", "CUDA_ARRAY3D_DESCRIPTOR"), handle("hArray", ARRAY)),
-    refused(
+    call("cuArray3DGetDescriptor_v2", 3020, SYNC, out("pArrayDescriptor", "CUDA_ARRAY3D_DESCRIPTOR"), _ARRAY),
+    call(
         "cuMipmappedArrayCreate",
         5000,
-        _ARRAYS,
-        opaque("pHandle", "CUmipmappedArray *"),
-        opaque("pMipmappedArrayDesc", "const CUDA_ARRAY3D_DESCRIPTOR *"),
+        SYNC,
+        mint("pHandle", MIPMAPPED_ARRAY),
+        struct_in("pMipmappedArrayDesc", "CUDA_ARRAY3D_DESCRIPTOR"),
         value("numMipmapLevels", "unsigned int"),
+        hand=Hand.WORKER,
+        run=Run.BLOCKING,
     ),
-    refused(
+    call(
         "cuMipmappedArrayGetLevel",
         5000,
-        _ARRAYS,
-        opaque("pLevelArray", "CUarray *"),
+        SYNC,
+        found("pLevelArray", ARRAY, owner="hMipmappedArray"),
         handle("hMipmappedArray", MIPMAPPED_ARRAY),
         value("level", "unsigned int"),
     ),
-    refused("cuMipmappedArrayDestroy", 5000, _ARRAYS, handle("hMipmappedArray", MIPMAPPED_ARRAY)),
+    call("cuMipmappedArrayDestroy", 5000, SYNC, drop("hMipmappedArray", MIPMAPPED_ARRAY), hand=Hand.WORKER, run=Run.BLOCKING),
     refused(
         "cuMemMapArrayAsync",
         11010,
-        _ARRAYS,
-        out("mapInfoList", "CUarrayMapInfo"),
+        _SPARSE,
+        opaque("mapInfoList", "CUarrayMapInfo *"),
         value("count", "unsigned int"),
         handle("hStream", STREAM),
         per_thread="ptsz@11010",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from native.spec.model import CONTEXT, EVENT, CallClass, Hand, Run, Scope, call, handle, opaque, out, refused, value
+from native.spec.model import CONTEXT, EVENT, CallClass, Hand, Run, Scope, call, handle, opaque, out, value
 
 ASYNC = CallClass.ASYNC
 LOCAL = CallClass.LOCAL
@@ -78,9 +78,9 @@ ROWS = (
         "cuCtxGetStreamPriorityRange", 5050, SYNC, out("leastPriority", "int", nullable=True), out("greatestPriority", "int", nullable=True)
     ),
     call("cuCtxResetPersistingL2Cache", 11000, ASYNC),
-    refused("cuCtxGetExecAffinity", 11040, _OTHER, out("pExecAffinity", "CUexecAffinityParam"), value("type", "CUexecAffinityType")),
-    refused("cuCtxRecordEvent", 12050, _OTHER, handle("hCtx", CONTEXT), handle("hEvent", EVENT)),
-    refused("cuCtxWaitEvent", 12050, _OTHER, handle("hCtx", CONTEXT), handle("hEvent", EVENT)),
+    call("cuCtxGetExecAffinity", 11040, SYNC, out("pExecAffinity", "CUexecAffinityParam"), value("type", "CUexecAffinityType")),
+    call("cuCtxRecordEvent", 12050, SYNC, handle("hCtx", CONTEXT), handle("hEvent", EVENT), scope=Scope.INIT, everything=True),
+    call("cuCtxWaitEvent", 12050, SYNC, handle("hCtx", CONTEXT), handle("hEvent", EVENT), scope=Scope.INIT, everything=True),
     call("cuCtxAttach", 2000, LOCAL, opaque("pctx", "CUcontext *"), value("flags", "unsigned int"), scope=Scope.INIT),
     call("cuCtxDetach", 2000, LOCAL, handle("ctx", CONTEXT), scope=Scope.INIT),
     call("cuCtxGetSharedMemConfig", 4020, SYNC, out("pConfig", "CUsharedconfig")),

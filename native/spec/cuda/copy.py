@@ -15,7 +15,6 @@ from native.spec.model import (
     host,
     opaque,
     out,
-    refused,
     struct_in,
     value,
 )
@@ -23,9 +22,6 @@ from native.spec.model import (
 ASYNC = CallClass.ASYNC
 SYNC = CallClass.SYNC
 
-_ARRAYS = "arrays and textures are not remoted yet"
-_OLD = "32-bit device addresses cannot name this memory"
-_OTHER = "not remoted yet"
 
 ROWS = (
     call(
@@ -50,13 +46,14 @@ ROWS = (
         via="copies of the link",
         per_thread="ptds@7000",
     ),
-    refused(
+    call(
         "cuMemcpyHtoD",
         2000,
-        _OLD,
+        ASYNC,
         value("dstDevice", "CUdeviceptr_v1"),
         opaque("srcHost", "const void *"),
         value("ByteCount", "unsigned int"),
+        via="copies of the link",
     ),
     call(
         "cuMemcpyHtoD_v2",
@@ -68,8 +65,14 @@ ROWS = (
         via="copies of the link",
         per_thread="ptds@7000",
     ),
-    refused(
-        "cuMemcpyDtoH", 2000, _OLD, opaque("dstHost", "void *"), value("srcDevice", "CUdeviceptr_v1"), value("ByteCount", "unsigned int")
+    call(
+        "cuMemcpyDtoH",
+        2000,
+        SYNC,
+        opaque("dstHost", "void *"),
+        value("srcDevice", "CUdeviceptr_v1"),
+        value("ByteCount", "unsigned int"),
+        via="copies of the link",
     ),
     call(
         "cuMemcpyDtoH_v2",
@@ -81,13 +84,14 @@ ROWS = (
         via="copies of the link",
         per_thread="ptds@7000",
     ),
-    refused(
+    call(
         "cuMemcpyDtoD",
         2000,
-        _OLD,
+        ASYNC,
         value("dstDevice", "CUdeviceptr_v1"),
         value("srcDevice", "CUdeviceptr_v1"),
         value("ByteCount", "unsigned int"),
+        via="copies of the link",
     ),
     call(
         "cuMemcpyDtoD_v2",
@@ -99,108 +103,118 @@ ROWS = (
         via="cuMemcpyDtoDAsync_v2",
         per_thread="ptds@7000",
     ),
-    refused(
+    call(
         "cuMemcpyDtoA",
         2000,
-        _OLD,
+        SYNC,
         handle("dstArray", ARRAY),
         value("dstOffset", "unsigned int"),
         value("srcDevice", "CUdeviceptr_v1"),
         value("ByteCount", "unsigned int"),
+        via="CopyShaped",
     ),
-    refused(
+    call(
         "cuMemcpyDtoA_v2",
         3020,
-        _ARRAYS,
+        SYNC,
         handle("dstArray", ARRAY),
         value("dstOffset", "size_t"),
         device_pointer("srcDevice"),
         value("ByteCount", "size_t"),
         per_thread="ptds@7000",
+        via="CopyShaped",
     ),
-    refused(
+    call(
         "cuMemcpyAtoD",
         2000,
-        _OLD,
+        SYNC,
         value("dstDevice", "CUdeviceptr_v1"),
         handle("srcArray", ARRAY),
         value("srcOffset", "unsigned int"),
         value("ByteCount", "unsigned int"),
+        via="CopyShaped",
     ),
-    refused(
+    call(
         "cuMemcpyAtoD_v2",
         3020,
-        _ARRAYS,
+        SYNC,
         device_pointer("dstDevice"),
         handle("srcArray", ARRAY),
         value("srcOffset", "size_t"),
         value("ByteCount", "size_t"),
         per_thread="ptds@7000",
+        via="CopyShaped",
     ),
-    refused(
+    call(
         "cuMemcpyHtoA",
         2000,
-        _OLD,
+        ASYNC,
         handle("dstArray", ARRAY),
         value("dstOffset", "unsigned int"),
         opaque("srcHost", "const void *"),
         value("ByteCount", "unsigned int"),
+        via="CopyToArray",
     ),
-    refused(
+    call(
         "cuMemcpyHtoA_v2",
         3020,
-        _ARRAYS,
+        ASYNC,
         handle("dstArray", ARRAY),
         value("dstOffset", "size_t"),
         opaque("srcHost", "const void *"),
         value("ByteCount", "size_t"),
         per_thread="ptds@7000",
+        via="CopyToArray",
     ),
-    refused(
+    call(
         "cuMemcpyAtoH",
         2000,
-        _OLD,
+        SYNC,
         opaque("dstHost", "void *"),
         handle("srcArray", ARRAY),
         value("srcOffset", "unsigned int"),
         value("ByteCount", "unsigned int"),
+        via="CopyFromArray",
     ),
-    refused(
+    call(
         "cuMemcpyAtoH_v2",
         3020,
-        _ARRAYS,
+        SYNC,
         opaque("dstHost", "void *"),
         handle("srcArray", ARRAY),
         value("srcOffset", "size_t"),
         value("ByteCount", "size_t"),
         per_thread="ptds@7000",
+        via="CopyFromArray",
     ),
-    refused(
+    call(
         "cuMemcpyAtoA",
         2000,
-        _OLD,
+        SYNC,
         handle("dstArray", ARRAY),
         value("dstOffset", "unsigned int"),
         handle("srcArray", ARRAY),
         value("srcOffset", "unsigned int"),
         value("ByteCount", "unsigned int"),
+        via="CopyShaped",
     ),
-    refused(
+    call(
         "cuMemcpyAtoA_v2",
         3020,
-        _ARRAYS,
+        SYNC,
         handle("dstArray", ARRAY),
         value("dstOffset", "size_t"),
         handle("srcArray", ARRAY),
         value("srcOffset", "size_t"),
         value("ByteCount", "size_t"),
         per_thread="ptds@7000",
+        via="CopyShaped",
     ),
-    refused("cuMemcpy2D", 2000, _OLD, opaque("pCopy", "const CUDA_MEMCPY2D_v1 *")),
+    call("cuMemcpy2D", 2000, ASYNC, opaque("pCopy", "const CUDA_MEMCPY2D_v1 *"), via="Copy3D"),
     call("cuMemcpy2D_v2", 3020, ASYNC, struct_in("pCopy", "CUDA_MEMCPY2D"), via="Copy3D", per_thread="ptds@7000"),
-    refused("cuMemcpy2DUnaligned", 2000, _OLD, opaque("pCopy", "const CUDA_MEMCPY2D_v1 *")),
+    call("cuMemcpy2DUnaligned", 2000, ASYNC, opaque("pCopy", "const CUDA_MEMCPY2D_v1 *"), via="Copy3D"),
     call("cuMemcpy2DUnaligned_v2", 3020, ASYNC, struct_in("pCopy", "CUDA_MEMCPY2D"), via="Copy3D", per_thread="ptds@7000"),
-    refused("cuMemcpy3D", 2000, _OLD, opaque("pCopy", "const CUDA_MEMCPY3D_v1 *")),
+    call("cuMemcpy3D", 2000, ASYNC, opaque("pCopy", "const CUDA_MEMCPY3D_v1 *"), via="Copy3D"),
     call("cuMemcpy3D_v2", 3020, ASYNC, struct_in("pCopy", "CUDA_MEMCPY3D"), via="Copy3D", per_thread="ptds@7000"),
     call("cuMemcpy3DPeer", 4000, ASYNC, struct_in("pCopy", "CUDA_MEMCPY3D_PEER"), via="Copy3D", per_thread="ptds@7000"),
     call(
@@ -227,14 +241,15 @@ ROWS = (
         via="copies of the link",
         per_thread="ptsz@7000",
     ),
-    refused(
+    call(
         "cuMemcpyHtoDAsync",
         2000,
-        _OLD,
+        ASYNC,
         value("dstDevice", "CUdeviceptr_v1"),
         opaque("srcHost", "const void *"),
         value("ByteCount", "unsigned int"),
         handle("hStream", STREAM),
+        via="copies of the link",
     ),
     call(
         "cuMemcpyHtoDAsync_v2",
@@ -247,14 +262,15 @@ ROWS = (
         via="copies of the link",
         per_thread="ptsz@7000",
     ),
-    refused(
+    call(
         "cuMemcpyDtoHAsync",
         2000,
-        _OLD,
+        SYNC,
         opaque("dstHost", "void *"),
         value("srcDevice", "CUdeviceptr_v1"),
         value("ByteCount", "unsigned int"),
         handle("hStream", STREAM),
+        via="copies of the link",
     ),
     call(
         "cuMemcpyDtoHAsync_v2",
@@ -267,14 +283,15 @@ ROWS = (
         via="copies of the link",
         per_thread="ptsz@7000",
     ),
-    refused(
+    call(
         "cuMemcpyDtoDAsync",
         3000,
-        _OLD,
+        ASYNC,
         value("dstDevice", "CUdeviceptr_v1"),
         value("srcDevice", "CUdeviceptr_v1"),
         value("ByteCount", "unsigned int"),
         handle("hStream", STREAM),
+        via="copies of the link",
     ),
     call(
         "cuMemcpyDtoDAsync_v2",
@@ -288,49 +305,53 @@ ROWS = (
         run=Run.WORK,
         per_thread="ptsz@7000",
     ),
-    refused(
+    call(
         "cuMemcpyHtoAAsync",
         2000,
-        _OLD,
+        ASYNC,
         handle("dstArray", ARRAY),
         value("dstOffset", "unsigned int"),
         opaque("srcHost", "const void *"),
         value("ByteCount", "unsigned int"),
         handle("hStream", STREAM),
+        via="CopyToArray",
     ),
-    refused(
+    call(
         "cuMemcpyHtoAAsync_v2",
         3020,
-        _ARRAYS,
+        ASYNC,
         handle("dstArray", ARRAY),
         value("dstOffset", "size_t"),
         opaque("srcHost", "const void *"),
         value("ByteCount", "size_t"),
         handle("hStream", STREAM),
         per_thread="ptsz@7000",
+        via="CopyToArray",
     ),
-    refused(
+    call(
         "cuMemcpyAtoHAsync",
         2000,
-        _OLD,
+        SYNC,
         opaque("dstHost", "void *"),
         handle("srcArray", ARRAY),
         value("srcOffset", "unsigned int"),
         value("ByteCount", "unsigned int"),
         handle("hStream", STREAM),
+        via="CopyFromArray",
     ),
-    refused(
+    call(
         "cuMemcpyAtoHAsync_v2",
         3020,
-        _ARRAYS,
+        SYNC,
         opaque("dstHost", "void *"),
         handle("srcArray", ARRAY),
         value("srcOffset", "size_t"),
         value("ByteCount", "size_t"),
         handle("hStream", STREAM),
         per_thread="ptsz@7000",
+        via="CopyFromArray",
     ),
-    refused("cuMemcpy2DAsync", 2000, _OLD, opaque("pCopy", "const CUDA_MEMCPY2D_v1 *"), handle("hStream", STREAM)),
+    call("cuMemcpy2DAsync", 2000, ASYNC, opaque("pCopy", "const CUDA_MEMCPY2D_v1 *"), handle("hStream", STREAM), via="Copy3D"),
     call(
         "cuMemcpy2DAsync_v2",
         3020,
@@ -340,7 +361,7 @@ ROWS = (
         via="Copy3D",
         per_thread="ptsz@7000",
     ),
-    refused("cuMemcpy3DAsync", 2000, _OLD, opaque("pCopy", "const CUDA_MEMCPY3D_v1 *"), handle("hStream", STREAM)),
+    call("cuMemcpy3DAsync", 2000, ASYNC, opaque("pCopy", "const CUDA_MEMCPY3D_v1 *"), handle("hStream", STREAM), via="Copy3D"),
     call(
         "cuMemcpy3DAsync_v2",
         3020,
@@ -390,26 +411,28 @@ ROWS = (
         via="copies of the link",
         per_thread="ptsz@13000",
     ),
-    refused(
+    call(
         "cuMemcpy3DBatchAsync",
         12080,
-        _OTHER,
+        ASYNC,
         value("numOps", "size_t"),
         out("opList", "CUDA_MEMCPY3D_BATCH_OP"),
         out("failIdx", "size_t"),
         value("flags", "unsigned long long"),
         handle("hStream", STREAM),
         per_thread="ptsz@12080",
+        via="Copy3D",
     ),
-    refused(
+    call(
         "cuMemcpy3DBatchAsync_v2",
         13000,
-        _OTHER,
+        ASYNC,
         value("numOps", "size_t"),
         out("opList", "CUDA_MEMCPY3D_BATCH_OP"),
         value("flags", "unsigned long long"),
         handle("hStream", STREAM),
         per_thread="ptsz@13000",
+        via="Copy3D",
     ),
     call(
         "cuMemcpyWithAttributesAsync",
@@ -423,13 +446,14 @@ ROWS = (
         via="copies of the link",
         per_thread="ptsz@13020",
     ),
-    refused(
+    call(
         "cuMemcpy3DWithAttributesAsync",
         13020,
-        _OTHER,
+        ASYNC,
         out("op", "CUDA_MEMCPY3D_BATCH_OP"),
         value("flags", "unsigned long long"),
         handle("hStream", STREAM),
         per_thread="ptsz@13020",
+        via="Copy3D",
     ),
 )

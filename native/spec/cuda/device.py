@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from native.spec.model import CallClass, Run, Scope, call, code, opaque, out, refused, struct_in, text_in, value
+from native.spec.model import CallClass, Run, Scope, array_out, call, code, inout, opaque, out, refused, struct_in, text_in, value
 
 ASYNC = CallClass.ASYNC
 LOCAL = CallClass.LOCAL
 SYNC = CallClass.SYNC
 
-_OLD = "32-bit device addresses cannot name this memory"
-_OTHER = "not remoted yet"
+_LUID = "such numbers are of another operating system"
+_NOTICES = "the driver would call the application when another process wants memory back"
 
 ROWS = (
     call(
@@ -27,8 +27,8 @@ ROWS = (
     call("cuDeviceGetName", 2000, LOCAL, opaque("name", "char *"), value("len", "int"), value("dev", "CUdevice"), scope=Scope.INIT),
     call("cuDeviceGetUuid", 9020, LOCAL, out("uuid", "CUuuid"), value("dev", "CUdevice"), scope=Scope.INIT),
     call("cuDeviceGetUuid_v2", 11040, LOCAL, out("uuid", "CUuuid"), value("dev", "CUdevice"), scope=Scope.INIT),
-    refused("cuDeviceGetLuid", 10000, _OTHER, opaque("luid", "char *"), out("deviceNodeMask", "unsigned int"), value("dev", "CUdevice")),
-    refused("cuDeviceTotalMem", 2000, _OLD, out("bytes", "unsigned int"), value("dev", "CUdevice")),
+    refused("cuDeviceGetLuid", 10000, _LUID, opaque("luid", "char *"), out("deviceNodeMask", "unsigned int"), value("dev", "CUdevice")),
+    call("cuDeviceTotalMem", 2000, LOCAL, out("bytes", "unsigned int"), value("dev", "CUdevice"), scope=Scope.INIT),
     call("cuDeviceTotalMem_v2", 3020, LOCAL, out("bytes", "size_t"), value("dev", "CUdevice"), scope=Scope.INIT),
     call(
         "cuDeviceGetAttribute",
@@ -63,32 +63,46 @@ ROWS = (
     refused(
         "cuDeviceRegisterAsyncNotification",
         12040,
-        _OTHER,
+        _NOTICES,
         value("device", "CUdevice"),
         code("callbackFunc", "CUasyncCallback"),
         opaque("userData", "void *"),
         out("callback", "CUasyncCallbackHandle"),
     ),
-    refused("cuDeviceUnregisterAsyncNotification", 12040, _OTHER, value("device", "CUdevice"), value("callback", "CUasyncCallbackHandle")),
+    refused(
+        "cuDeviceUnregisterAsyncNotification", 12040, _NOTICES, value("device", "CUdevice"), value("callback", "CUasyncCallbackHandle")
+    ),
     call("cuDeviceGetByPCIBusId", 4010, LOCAL, out("dev", "CUdevice"), text_in("pciBusId"), scope=Scope.INIT),
     call("cuDeviceGetPCIBusId", 4010, LOCAL, opaque("pciBusId", "char *"), value("len", "int"), value("dev", "CUdevice"), scope=Scope.INIT),
-    refused("cuDeviceGetCliqueCount", 13040, _OTHER, out("count", "size_t"), value("dev", "CUdevice")),
-    refused("cuDeviceGetCliqueInfo", 13040, _OTHER, out("cliqueInfo", "CUcliqueInfo"), out("count", "size_t"), value("dev", "CUdevice")),
+    call("cuDeviceGetCliqueCount", 13040, SYNC, out("count", "size_t"), value("dev", "CUdevice"), scope=Scope.INIT),
+    call(
+        "cuDeviceGetCliqueInfo",
+        13040,
+        SYNC,
+        array_out("cliqueInfo", "CUcliqueInfo", "*count", nullable=True),
+        inout("count", "size_t"),
+        value("dev", "CUdevice"),
+        scope=Scope.INIT,
+    ),
     call("cuDeviceGraphMemTrim", 11040, ASYNC, value("device", "CUdevice"), scope=Scope.INIT, run=Run.BLOCKING),
-    refused(
+    call(
         "cuDeviceGetGraphMemAttribute",
         11040,
-        _OTHER,
+        SYNC,
         value("device", "CUdevice"),
         value("attr", "CUgraphMem_attribute"),
         opaque("value", "void *"),
+        scope=Scope.INIT,
+        via="GraphMemoryGet",
     ),
-    refused(
+    call(
         "cuDeviceSetGraphMemAttribute",
         11040,
-        _OTHER,
+        SYNC,
         value("device", "CUdevice"),
         value("attr", "CUgraphMem_attribute"),
         opaque("value", "void *"),
+        scope=Scope.INIT,
+        via="GraphMemorySet",
     ),
 )

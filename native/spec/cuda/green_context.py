@@ -1,92 +1,101 @@
-"""Green context calls."""
+"""Green contexts: parts of a device's processors."""
 
 from __future__ import annotations
 
-from native.spec.model import CONTEXT, EVENT, GREEN_CONTEXT, STREAM, handle, opaque, out, refused, value
+from native.spec.model import (
+    CONTEXT,
+    EVENT,
+    GREEN_CONTEXT,
+    RESOURCE_DESCRIPTION,
+    STREAM,
+    CallClass,
+    Run,
+    Scope,
+    array_in,
+    array_out,
+    call,
+    drop,
+    found,
+    handle,
+    inout,
+    mint,
+    opaque,
+    out,
+    struct_in,
+    value,
+)
 
-_GREEN = "green contexts are not remoted yet"
+SYNC = CallClass.SYNC
+
+_GREEN = handle("hCtx", GREEN_CONTEXT)
+_RESOURCE = (out("resource", "CUdevResource"), value("type", "CUdevResourceType"))
+_INPUT = struct_in("input", "CUdevResource")
+_REMAINDER = out("remainder", "CUdevResource", nullable=True)
 
 ROWS = (
-    refused(
-        "cuGreenCtxCreate",
-        12040,
-        _GREEN,
-        opaque("phCtx", "CUgreenCtx *"),
-        value("desc", "CUdevResourceDesc"),
-        value("dev", "CUdevice"),
-        value("flags", "unsigned int"),
-    ),
-    refused("cuGreenCtxDestroy", 12040, _GREEN, handle("hCtx", GREEN_CONTEXT)),
-    refused("cuCtxFromGreenCtx", 12040, _GREEN, opaque("pContext", "CUcontext *"), handle("hCtx", GREEN_CONTEXT)),
-    refused(
-        "cuDeviceGetDevResource",
-        12040,
-        _GREEN,
-        value("device", "CUdevice"),
-        out("resource", "CUdevResource"),
-        value("type", "CUdevResourceType"),
-    ),
-    refused(
-        "cuCtxGetDevResource", 12040, _GREEN, handle("hCtx", CONTEXT), out("resource", "CUdevResource"), value("type", "CUdevResourceType")
-    ),
-    refused(
-        "cuGreenCtxGetDevResource",
-        12040,
-        _GREEN,
-        handle("hCtx", GREEN_CONTEXT),
-        out("resource", "CUdevResource"),
-        value("type", "CUdevResourceType"),
-    ),
-    refused(
+    call("cuDeviceGetDevResource", 12040, SYNC, value("device", "CUdevice"), *_RESOURCE, scope=Scope.INIT),
+    call("cuCtxGetDevResource", 12040, SYNC, handle("hCtx", CONTEXT), *_RESOURCE, scope=Scope.INIT),
+    call("cuGreenCtxGetDevResource", 12040, SYNC, _GREEN, *_RESOURCE, scope=Scope.INIT),
+    call("cuStreamGetDevResource", 13010, SYNC, handle("hStream", STREAM), *_RESOURCE, per_thread="ptsz@13010"),
+    call(
         "cuDevSmResourceSplitByCount",
         12040,
-        _GREEN,
-        out("result", "CUdevResource"),
-        out("nbGroups", "unsigned int"),
-        opaque("input", "const CUdevResource *"),
-        out("remainder", "CUdevResource"),
+        SYNC,
+        array_out("result", "CUdevResource", "*nbGroups", nullable=True),
+        inout("nbGroups", "unsigned int"),
+        _INPUT,
+        _REMAINDER,
         value("flags", "unsigned int"),
         value("minCount", "unsigned int"),
+        scope=Scope.INIT,
     ),
-    refused(
+    call(
         "cuDevSmResourceSplit",
         13010,
-        _GREEN,
-        out("result", "CUdevResource"),
+        SYNC,
+        array_out("result", "CUdevResource", "nbGroups", nullable=True),
         value("nbGroups", "unsigned int"),
-        opaque("input", "const CUdevResource *"),
-        out("remainder", "CUdevResource"),
+        _INPUT,
+        _REMAINDER,
         value("flags", "unsigned int"),
-        out("groupParams", "CU_DEV_SM_RESOURCE_GROUP_PARAMS"),
+        opaque("groupParams", "CU_DEV_SM_RESOURCE_GROUP_PARAMS *"),
+        scope=Scope.INIT,
+        via="SmResourceSplit",
     ),
-    refused(
+    call(
         "cuDevResourceGenerateDesc",
         12040,
-        _GREEN,
-        out("phDesc", "CUdevResourceDesc"),
-        out("resources", "CUdevResource"),
+        SYNC,
+        mint("phDesc", RESOURCE_DESCRIPTION),
+        array_in("resources", "CUdevResource", "nbResources", ctype="CUdevResource *"),
         value("nbResources", "unsigned int"),
+        scope=Scope.INIT,
     ),
-    refused("cuGreenCtxRecordEvent", 12040, _GREEN, handle("hCtx", GREEN_CONTEXT), handle("hEvent", EVENT)),
-    refused("cuGreenCtxWaitEvent", 12040, _GREEN, handle("hCtx", GREEN_CONTEXT), handle("hEvent", EVENT)),
-    refused("cuStreamGetGreenCtx", 12040, _GREEN, handle("hStream", STREAM), opaque("phCtx", "CUgreenCtx *")),
-    refused(
+    call(
+        "cuGreenCtxCreate",
+        12040,
+        SYNC,
+        mint("phCtx", GREEN_CONTEXT),
+        handle("desc", RESOURCE_DESCRIPTION),
+        value("dev", "CUdevice"),
+        value("flags", "unsigned int"),
+        scope=Scope.INIT,
+        run=Run.BLOCKING,
+    ),
+    call("cuGreenCtxDestroy", 12040, SYNC, drop("hCtx", GREEN_CONTEXT), scope=Scope.INIT, run=Run.BLOCKING, everything=True),
+    call("cuCtxFromGreenCtx", 12040, SYNC, opaque("pContext", "CUcontext *"), _GREEN, scope=Scope.INIT, via="GreenContext"),
+    call("cuGreenCtxRecordEvent", 12040, SYNC, _GREEN, handle("hEvent", EVENT), scope=Scope.INIT, everything=True),
+    call("cuGreenCtxWaitEvent", 12040, SYNC, _GREEN, handle("hEvent", EVENT), scope=Scope.INIT, everything=True),
+    call("cuStreamGetGreenCtx", 12040, SYNC, handle("hStream", STREAM), found("phCtx", GREEN_CONTEXT)),
+    call(
         "cuGreenCtxStreamCreate",
         12050,
-        _GREEN,
-        opaque("phStream", "CUstream *"),
+        SYNC,
+        mint("phStream", STREAM),
         handle("greenCtx", GREEN_CONTEXT),
         value("flags", "unsigned int"),
         value("priority", "int"),
+        scope=Scope.INIT,
     ),
-    refused("cuGreenCtxGetId", 12090, _GREEN, handle("greenCtx", GREEN_CONTEXT), out("greenCtxId", "unsigned long long")),
-    refused(
-        "cuStreamGetDevResource",
-        13010,
-        _GREEN,
-        handle("hStream", STREAM),
-        out("resource", "CUdevResource"),
-        value("type", "CUdevResourceType"),
-        per_thread="ptsz@13010",
-    ),
+    call("cuGreenCtxGetId", 12090, SYNC, handle("greenCtx", GREEN_CONTEXT), out("greenCtxId", "unsigned long long"), scope=Scope.INIT),
 )

@@ -9,7 +9,7 @@ LOCAL = CallClass.LOCAL
 _OLD = "32-bit device addresses cannot name this memory"
 
 ROWS = (
-    refused("cuMemAllocHost", 2000, _OLD, opaque("pp", "void **"), value("bytesize", "unsigned int")),
+    call("cuMemAllocHost", 2000, LOCAL, opaque("pp", "void **"), value("bytesize", "unsigned int")),
     call("cuMemAllocHost_v2", 3020, LOCAL, opaque("pp", "void **"), value("bytesize", "size_t")),
     call("cuMemFreeHost", 2000, LOCAL, opaque("p", "void *")),
     call("cuMemHostAlloc", 2020, LOCAL, opaque("pp", "void **"), value("bytesize", "size_t"), value("Flags", "unsigned int")),

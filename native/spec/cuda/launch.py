@@ -6,7 +6,7 @@ from native.spec.model import FUNCTION, STREAM, CallClass, call, code, handle, o
 
 ASYNC = CallClass.ASYNC
 
-_OTHER = "not remoted yet"
+_MULTI = "grids over several GPUs were withdrawn with CUDA 11.3; launch one on each"
 
 ROWS = (
     call(
@@ -79,7 +79,7 @@ ROWS = (
     refused(
         "cuLaunchCooperativeKernelMultiDevice",
         9000,
-        _OTHER,
+        _MULTI,
         out("launchParamsList", "CUDA_LAUNCH_PARAMS"),
         value("numDevices", "unsigned int"),
         value("flags", "unsigned int"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from native.spec.model import FUNCTION, STREAM, TEXTURE_REFERENCE, CallClass, Hand, call, handle, opaque, refused, value
+from native.spec.model import FUNCTION, STREAM, CallClass, Hand, call, handle, opaque, value
 
 ASYNC = CallClass.ASYNC
 LOCAL = CallClass.LOCAL
@@ -46,5 +46,4 @@ ROWS = (
         handle("hStream", STREAM),
         via="Launch",
     ),
-    refused("cuParamSetTexRef", 2000, _OTHER, handle("hfunc", FUNCTION), value("texunit", "int"), handle("hTexRef", TEXTURE_REFERENCE)),
 )

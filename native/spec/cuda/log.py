@@ -1,10 +1,12 @@
-"""Log calls."""
+"""The driver's log: the server's, read from here."""
 
 from __future__ import annotations
 
-from native.spec.model import code, opaque, out, path, refused, value
+from native.spec.model import CallClass, Scope, call, code, inout, opaque, out, path, refused, value
 
-_LOG = "the driver's log stays on the server"
+SYNC = CallClass.SYNC
+
+_LOG = "the server's driver would call the application for every line"
 
 ROWS = (
     refused(
@@ -16,15 +18,26 @@ ROWS = (
         out("callback_out", "CUlogsCallbackHandle"),
     ),
     refused("cuLogsUnregisterCallback", 12090, _LOG, value("callback", "CUlogsCallbackHandle")),
-    refused("cuLogsCurrent", 12090, _LOG, out("iterator_out", "CUlogIterator"), value("flags", "unsigned int")),
-    refused("cuLogsDumpToFile", 12090, _LOG, out("iterator", "CUlogIterator"), path("pathToFile"), value("flags", "unsigned int")),
-    refused(
+    call("cuLogsCurrent", 12090, SYNC, out("iterator_out", "CUlogIterator"), value("flags", "unsigned int"), scope=Scope.INIT),
+    call(
+        "cuLogsDumpToFile",
+        12090,
+        SYNC,
+        inout("iterator", "CUlogIterator"),
+        path("pathToFile"),
+        value("flags", "unsigned int"),
+        scope=Scope.INIT,
+        via="LogsDump",
+    ),
+    call(
         "cuLogsDumpToMemory",
         12090,
-        _LOG,
-        out("iterator", "CUlogIterator"),
+        SYNC,
+        inout("iterator", "CUlogIterator"),
         opaque("buffer", "char *"),
-        out("size", "size_t"),
+        inout("size", "size_t"),
         value("flags", "unsigned int"),
+        scope=Scope.INIT,
+        via="LogsDump",
     ),
 )

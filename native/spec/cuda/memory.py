@@ -8,30 +8,30 @@ ASYNC = CallClass.ASYNC
 LOCAL = CallClass.LOCAL
 SYNC = CallClass.SYNC
 
-_OLD = "32-bit device addresses cannot name this memory"
-_OTHER = "not remoted yet"
+_DECOMPRESS = "the decompression engine may write its results to memory of this machine"
 
 ROWS = (
-    refused(
+    call(
         "cuFlushGPUDirectRDMAWrites",
         11030,
-        _OTHER,
+        SYNC,
         value("target", "CUflushGPUDirectRDMAWritesTarget"),
         value("scope", "CUflushGPUDirectRDMAWritesScope"),
     ),
-    refused("cuMemGetInfo", 2000, _OLD, out("free", "unsigned int"), out("total", "unsigned int")),
+    call("cuMemGetInfo", 2000, SYNC, out("free", "unsigned int"), out("total", "unsigned int"), via="cuMemGetInfo_v2"),
     call("cuMemGetInfo_v2", 3020, SYNC, out("free", "size_t"), out("total", "size_t"), hand=Hand.WORKER),
-    refused("cuMemAlloc", 2000, _OLD, out("dptr", "CUdeviceptr_v1"), value("bytesize", "unsigned int")),
+    call("cuMemAlloc", 2000, SYNC, out("dptr", "CUdeviceptr_v1"), value("bytesize", "unsigned int"), via="cuMemAlloc_v2"),
     call("cuMemAlloc_v2", 3020, SYNC, out("dptr", "CUdeviceptr"), value("bytesize", "size_t"), hand=Hand.BOTH, run=Run.BLOCKING),
-    refused(
+    call(
         "cuMemAllocPitch",
         2000,
-        _OLD,
+        SYNC,
         out("dptr", "CUdeviceptr_v1"),
         out("pPitch", "unsigned int"),
         value("WidthInBytes", "unsigned int"),
         value("Height", "unsigned int"),
         value("ElementSizeBytes", "unsigned int"),
+        via="cuMemAlloc_v2",
     ),
     call(
         "cuMemAllocPitch_v2",
@@ -44,16 +44,16 @@ ROWS = (
         value("ElementSizeBytes", "unsigned int"),
         via="cuMemAlloc_v2",
     ),
-    refused("cuMemFree", 2000, _OLD, value("dptr", "CUdeviceptr_v1")),
+    call("cuMemFree", 2000, ASYNC, value("dptr", "CUdeviceptr_v1"), via="cuMemFree_v2"),
     call("cuMemFree_v2", 3020, ASYNC, device_pointer("dptr"), hand=Hand.BOTH, run=Run.BLOCKING),
-    refused(
-        "cuMemGetAddressRange", 2000, _OLD, out("pbase", "CUdeviceptr_v1"), out("psize", "unsigned int"), value("dptr", "CUdeviceptr_v1")
+    call(
+        "cuMemGetAddressRange", 2000, LOCAL, out("pbase", "CUdeviceptr_v1"), out("psize", "unsigned int"), value("dptr", "CUdeviceptr_v1")
     ),
     call("cuMemGetAddressRange_v2", 3020, LOCAL, out("pbase", "CUdeviceptr"), out("psize", "size_t"), device_pointer("dptr")),
     refused(
         "cuMemBatchDecompressAsync",
         12060,
-        _OTHER,
+        _DECOMPRESS,
         out("paramsArray", "CUmemDecompressParams"),
         value("count", "size_t"),
         value("flags", "unsigned int"),

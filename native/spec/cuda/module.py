@@ -57,6 +57,4 @@ ROWS = (
         text_in("name"),
         via="ModuleGlobal",
     ),
-    refused("cuModuleGetTexRef", 2000, _OTHER, opaque("pTexRef", "CUtexref *"), handle("hmod", MODULE), text_in("name")),
-    refused("cuModuleGetSurfRef", 3000, _OTHER, opaque("pSurfRef", "CUsurfref *"), handle("hmod", MODULE), text_in("name")),
 )

@@ -26,7 +26,8 @@ ASYNC = CallClass.ASYNC
 LOCAL = CallClass.LOCAL
 SYNC = CallClass.SYNC
 
-_OTHER = "not remoted yet"
+_IPC = "memory of pools is not shared between processes"
+_OF_LOCATION = (struct_in("location", "CUmemLocation", ctype="CUmemLocation *"), value("type", "CUmemAllocationType"))
 
 ROWS = (
     call("cuDeviceSetMemPool", 11020, ASYNC, value("dev", "CUdevice"), handle("pool", POOL), scope=Scope.INIT, hand=Hand.CLIENT),
@@ -102,23 +103,9 @@ ROWS = (
     ),
     call("cuMemPoolCreate", 11020, SYNC, mint("pool", POOL), struct_in("poolProps", "CUmemPoolProps"), scope=Scope.INIT, hand=Hand.BOTH),
     call("cuMemPoolDestroy", 11020, ASYNC, drop("pool", POOL), scope=Scope.INIT, hand=Hand.WORKER, run=Run.BLOCKING),
-    refused(
-        "cuMemGetDefaultMemPool",
-        13000,
-        _OTHER,
-        opaque("pool_out", "CUmemoryPool *"),
-        out("location", "CUmemLocation"),
-        value("type", "CUmemAllocationType"),
-    ),
-    refused(
-        "cuMemGetMemPool",
-        13000,
-        _OTHER,
-        opaque("pool", "CUmemoryPool *"),
-        out("location", "CUmemLocation"),
-        value("type", "CUmemAllocationType"),
-    ),
-    refused("cuMemSetMemPool", 13000, _OTHER, out("location", "CUmemLocation"), value("type", "CUmemAllocationType"), handle("pool", POOL)),
+    call("cuMemGetDefaultMemPool", 13000, LOCAL, opaque("pool_out", "CUmemoryPool *"), *_OF_LOCATION, scope=Scope.INIT),
+    call("cuMemGetMemPool", 13000, LOCAL, opaque("pool", "CUmemoryPool *"), *_OF_LOCATION, scope=Scope.INIT),
+    call("cuMemSetMemPool", 13000, ASYNC, *_OF_LOCATION, handle("pool", POOL), scope=Scope.INIT, via="cuDeviceSetMemPool"),
     call(
         "cuMemAllocFromPoolAsync",
         11020,
@@ -131,11 +118,11 @@ ROWS = (
         run=Run.WORK,
         per_thread="ptsz@11020",
     ),
-    refused("cuMemPoolExportPointer", 11020, _OTHER, out("shareData_out", "CUmemPoolPtrExportData"), device_pointer("ptr")),
+    refused("cuMemPoolExportPointer", 11020, _IPC, out("shareData_out", "CUmemPoolPtrExportData"), device_pointer("ptr")),
     refused(
         "cuMemPoolImportPointer",
         11020,
-        _OTHER,
+        _IPC,
         out("ptr_out", "CUdeviceptr"),
         handle("pool", POOL),
         out("shareData", "CUmemPoolPtrExportData"),

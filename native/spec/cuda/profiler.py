@@ -6,7 +6,7 @@ from native.spec.model import CallClass, call, path, refused, value
 
 LOCAL = CallClass.LOCAL
 
-_PROFILER = "profiles would be written on the server"
+_PROFILER = "withdrawn with CUDA 11; profiles would be written on the server"
 
 ROWS = (
     refused("cuProfilerInitialize", 4000, _PROFILER, path("configFile"), path("outputFile"), value("outputMode", "CUoutput_mode")),

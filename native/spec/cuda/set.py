@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from native.spec.model import STREAM, CallClass, Hand, Run, call, device_pointer, handle, refused, value
+from native.spec.model import STREAM, CallClass, Hand, Run, call, device_pointer, handle, value
 
 ASYNC = CallClass.ASYNC
 
-_OLD = "32-bit device addresses cannot name this memory"
 
 ROWS = (
-    refused("cuMemsetD8", 2000, _OLD, value("dstDevice", "CUdeviceptr_v1"), value("uc", "unsigned char"), value("N", "unsigned int")),
+    call(
+        "cuMemsetD8",
+        2000,
+        ASYNC,
+        value("dstDevice", "CUdeviceptr_v1"),
+        value("uc", "unsigned char"),
+        value("N", "unsigned int"),
+        via="its asynchronous form",
+    ),
     call(
         "cuMemsetD8_v2",
         3020,
@@ -20,7 +27,15 @@ ROWS = (
         via="its asynchronous form",
         per_thread="ptds@7000",
     ),
-    refused("cuMemsetD16", 2000, _OLD, value("dstDevice", "CUdeviceptr_v1"), value("us", "unsigned short"), value("N", "unsigned int")),
+    call(
+        "cuMemsetD16",
+        2000,
+        ASYNC,
+        value("dstDevice", "CUdeviceptr_v1"),
+        value("us", "unsigned short"),
+        value("N", "unsigned int"),
+        via="its asynchronous form",
+    ),
     call(
         "cuMemsetD16_v2",
         3020,
@@ -31,7 +46,15 @@ ROWS = (
         via="its asynchronous form",
         per_thread="ptds@7000",
     ),
-    refused("cuMemsetD32", 2000, _OLD, value("dstDevice", "CUdeviceptr_v1"), value("ui", "unsigned int"), value("N", "unsigned int")),
+    call(
+        "cuMemsetD32",
+        2000,
+        ASYNC,
+        value("dstDevice", "CUdeviceptr_v1"),
+        value("ui", "unsigned int"),
+        value("N", "unsigned int"),
+        via="its asynchronous form",
+    ),
     call(
         "cuMemsetD32_v2",
         3020,
@@ -42,15 +65,16 @@ ROWS = (
         via="its asynchronous form",
         per_thread="ptds@7000",
     ),
-    refused(
+    call(
         "cuMemsetD2D8",
         2000,
-        _OLD,
+        ASYNC,
         value("dstDevice", "CUdeviceptr_v1"),
         value("dstPitch", "unsigned int"),
         value("uc", "unsigned char"),
         value("Width", "unsigned int"),
         value("Height", "unsigned int"),
+        via="its asynchronous form",
     ),
     call(
         "cuMemsetD2D8_v2",
@@ -64,15 +88,16 @@ ROWS = (
         via="its asynchronous form",
         per_thread="ptds@7000",
     ),
-    refused(
+    call(
         "cuMemsetD2D16",
         2000,
-        _OLD,
+        ASYNC,
         value("dstDevice", "CUdeviceptr_v1"),
         value("dstPitch", "unsigned int"),
         value("us", "unsigned short"),
         value("Width", "unsigned int"),
         value("Height", "unsigned int"),
+        via="its asynchronous form",
     ),
     call(
         "cuMemsetD2D16_v2",
@@ -86,15 +111,16 @@ ROWS = (
         via="its asynchronous form",
         per_thread="ptds@7000",
     ),
-    refused(
+    call(
         "cuMemsetD2D32",
         2000,
-        _OLD,
+        ASYNC,
         value("dstDevice", "CUdeviceptr_v1"),
         value("dstPitch", "unsigned int"),
         value("ui", "unsigned int"),
         value("Width", "unsigned int"),
         value("Height", "unsigned int"),
+        via="its asynchronous form",
     ),
     call(
         "cuMemsetD2D32_v2",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from native.spec.model import CallClass, Scope, array_in, call, device_pointer, opaque, out, refused, value
+from native.spec.model import CallClass, Scope, array_in, call, device_pointer, inout, out, value
 
 SYNC = CallClass.SYNC
-
-_OTHER = "not remoted yet"
 
 ROWS = (
     call(
@@ -70,13 +68,21 @@ ROWS = (
         value("oobFill", "CUtensorMapFloatOOBfill"),
         scope=Scope.INIT,
     ),
-    refused("cuTensorMapReplaceAddress", 12000, _OTHER, out("tensorMap", "CUtensorMap"), opaque("globalAddress", "void *")),
-    refused(
+    call(
+        "cuTensorMapReplaceAddress",
+        12000,
+        SYNC,
+        inout("tensorMap", "CUtensorMap"),
+        device_pointer("globalAddress", "void *"),
+        scope=Scope.INIT,
+    ),
+    call(
         "cuTensorMapSetAllocationClass",
         13050,
-        _OTHER,
-        out("tensorMap", "CUtensorMap"),
+        SYNC,
+        inout("tensorMap", "CUtensorMap"),
         value("allocClass", "CUtensorMapAllocClass"),
-        out("outAllocClass", "CUtensorMapAllocClass"),
+        out("outAllocClass", "CUtensorMapAllocClass", nullable=True),
+        scope=Scope.INIT,
     ),
 )

@@ -24,7 +24,7 @@ from native.spec.model import (
 ASYNC = CallClass.ASYNC
 SYNC = CallClass.SYNC
 
-_OTHER = "not remoted yet"
+_DESCRIPTOR = "a descriptor of the server's memory means nothing to this machine's kernel"
 
 ROWS = (
     call(
@@ -42,7 +42,7 @@ ROWS = (
     refused(
         "cuMemGetHandleForAddressRange",
         11070,
-        _OTHER,
+        _DESCRIPTOR,
         opaque("handle", "void *"),
         device_pointer("dptr"),
         value("size", "size_t"),
@@ -70,6 +70,15 @@ ROWS = (
         scope=Scope.INIT,
         hand=Hand.CLIENT,
         run=Run.BLOCKING,
+    ),
+    call(
+        "cuMemRetainAllocationHandle",
+        11000,
+        SYNC,
+        opaque("handle", "CUmemGenericAllocationHandle *"),
+        opaque("addr", "void *"),
+        scope=Scope.INIT,
+        via="MemoryRetain",
     ),
     call("cuMemRelease", 10020, ASYNC, drop("handle", MEMORY), scope=Scope.INIT, hand=Hand.WORKER, run=Run.BLOCKING),
     call(
@@ -123,5 +132,4 @@ ROWS = (
         handle("handle", MEMORY),
         scope=Scope.INIT,
     ),
-    refused("cuMemRetainAllocationHandle", 11000, _OTHER, opaque("handle", "CUmemGenericAllocationHandle *"), opaque("addr", "void *")),
 )

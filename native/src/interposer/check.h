@@ -39,4 +39,11 @@ void keep_or_drop(CUresult status, uint64_t name, T* out) {
     handles().drop(name);
 }
 
+// The same for an object that the client may know already: `name` is the one the server says, `offered` the one made for a new object.
+template <typename T>
+void keep_found(CUresult status, uint64_t offered, uint64_t name, T* out) {
+  if (status != CUDA_SUCCESS || name != offered) handles().drop(offered);
+  if (status == CUDA_SUCCESS && out) *out = (T)name;
+}
+
 }  // namespace bitfusion::interposer

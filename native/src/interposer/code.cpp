@@ -29,18 +29,20 @@ Kernel* read_kernel(wire::Reader& in, Library* library) {
   return nullptr;
 }
 
-void add_kernel(Library* library, Kernel* kernel) {
-  library->kernels.push_back(kernel);
-  library->by_name.emplace(kernel->name, kernel);
+std::mutex numbers_mutex;
+
+std::unordered_map<uint32_t, Kernel*>& numbered() {
+  static auto* const kernels = new std::unordered_map<uint32_t, Kernel*>;
+  return *kernels;
 }
 
-void read_log(wire::Reader& in, LoadLog* log) {
-  const std::string_view text = in.text();
-  if (!log || !log->text || !log->room) return;
-  const size_t size = std::min<size_t>(text.size(), log->room - 1);
-  std::memcpy(log->text, text.data(), size);
-  log->text[size] = 0;
-  if (log->written) *log->written = static_cast<uint32_t>(size);
+void add_kernel(Library* library, Kernel* kernel) {
+  {
+    std::lock_guard lock(numbers_mutex);
+    numbered()[kernel->number] = kernel;
+  }
+  library->kernels.push_back(kernel);
+  library->by_name.emplace(kernel->name, kernel);
 }
 
 // A part of a load's list of kernels; where the next begins, 0 after the last.
@@ -123,6 +125,15 @@ uint64_t once(uint64_t& name, Handle kind, Kernel* kernel) {
 
 }  // namespace
 
+void read_log(wire::Reader& in, LoadLog* log) {
+  const std::string_view text = in.text();
+  if (!log || !log->text || !log->room) return;
+  const size_t size = std::min<size_t>(text.size(), log->room - 1);
+  std::memcpy(log->text, text.data(), size);
+  log->text[size] = 0;
+  if (log->written) *log->written = static_cast<uint32_t>(size);
+}
+
 Library* find_library(CUmodule module) { return library_of(module, Handle::kModule); }
 Library* find_library(CUlibrary library) { return library_of(library, Handle::kLibrary); }
 
@@ -131,6 +142,12 @@ Kernel* find_kernel(CUfunction function) {
   Slot* slot = handles().find(name, Handle::kFunction);
   if (!slot) slot = handles().find(name, Handle::kKernel);
   return slot ? static_cast<Kernel*>(slot->object) : nullptr;
+}
+
+Kernel* kernel_of_number(uint32_t number) {
+  std::lock_guard lock(numbers_mutex);
+  auto at = numbered().find(number);
+  return at == numbered().end() ? nullptr : at->second;
 }
 
 CUresult ensure_loaded(const Caller& at, Library* library, LoadLog* info, LoadLog* error) {

@@ -43,6 +43,19 @@ struct LoadLog {
   uint32_t* written = nullptr;  // where the option's value is: cuModuleLoadDataEx writes the length back there
 };
 
+// The log buffers among JIT options.
+struct Logs {
+  LoadLog info, error;
+};
+
+// Splits JIT options into log buffers, which stay here, and those that travel. Refuses addresses.
+CUresult read_options(unsigned count, CUjit_option* options, void** values, Logs* logs, std::vector<LoadOption>* out);
+// Takes the next text of a reply into a log buffer.
+void read_log(wire::Reader& in, LoadLog* log);
+
+// A file's bytes with a zero behind them, as PTX text wants it; empty: there is no such file.
+std::vector<char> read_file(const char* path);
+
 struct Library {
   uint64_t name = 0;
   uint64_t module_name = 0;  // handle of the module view
@@ -64,6 +77,8 @@ Library* find_library(CUmodule module);
 Library* find_library(CUlibrary library);
 // The kernel behind a CUfunction or CUkernel handle, else null. cuLaunchKernel takes either.
 Kernel* find_kernel(CUfunction function);
+// The kernel that the server calls by this number, else null.
+Kernel* kernel_of_number(uint32_t number);
 
 // Loads what has been announced and not loaded yet.
 CUresult ensure_loaded(const Caller& at, Library* library, LoadLog* info = nullptr, LoadLog* error = nullptr);

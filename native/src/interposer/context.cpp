@@ -263,6 +263,41 @@ CUresult cuCtxCreate_v4(CUcontext* out, CUctxCreateParams* params, unsigned flag
   return create(out, flags, device);
 }
 
+// The context of a green context ends with it; it is not destroyed by itself.
+CUresult cuCtxFromGreenCtx(CUcontext* out, CUgreenCtx green) {
+  Caller at;
+  if (CUresult error = enter(Scope::kInit, true, &at)) return error;
+  if (!out) return CUDA_ERROR_INVALID_VALUE;
+  Slot* slot = handles().find(to_name(green), Handle::kGreenContext);
+  if (!slot) return CUDA_ERROR_INVALID_CONTEXT;
+  std::lock_guard lock(mutex);
+  auto* context = static_cast<Context*>(slot->object);
+  if (!context) {
+    context = make_context(0, true);
+    if (!context || !context->name) return CUDA_ERROR_OUT_OF_MEMORY;
+    if (CUresult error = remote::GreenContext(without_context(at), context->name, to_name(green), &context->device)) {
+      handles().drop(context->name);
+      return error;
+    }
+    context->active = true;
+    handles().give(context->name, to_name(green));
+    slot->object = context;
+  }
+  *out = (CUcontext)context->name;
+  return CUDA_SUCCESS;
+}
+
+CUresult cuDevSmResourceSplit(CUdevResource* result, unsigned count, const CUdevResource* input, CUdevResource* remainder, unsigned flags,
+                              CU_DEV_SM_RESOURCE_GROUP_PARAMS* groups) {
+  Caller at;
+  if (CUresult error = enter(Scope::kInit, true, &at)) return error;
+  if (!input || !groups || !count) return CUDA_ERROR_INVALID_VALUE;
+  CUdevResource rest = {};
+  const CUresult status = remote::SmResourceSplit(at, result, count, input, &rest, flags, groups, groups);
+  if (status == CUDA_SUCCESS && remainder) *remainder = rest;
+  return status;
+}
+
 CUresult cuCtxDestroy(CUcontext context) { return destroy(context); }
 CUresult cuCtxDestroy_v2(CUcontext context) { return destroy(context); }
 

@@ -3,6 +3,7 @@
 
 #include "calls/api.h"
 #include "calls/remote.h"
+#include "interposer/array_copy.h"
 #include "interposer/capture.h"
 #include "interposer/check.h"
 #include "interposer/ranges.h"
@@ -102,10 +103,6 @@ struct Corner {
 
 CUresult corner(CUmemorytype type, uint64_t host, uint64_t device, uint64_t x, uint64_t y, uint64_t z, uint64_t pitch, uint64_t height,
                 uint64_t width, Corner* out) {
-  if (type == CU_MEMORYTYPE_ARRAY) {
-    log_refusal("a copy of an array", "arrays and textures are not remoted yet");
-    return CUDA_ERROR_NOT_SUPPORTED;
-  }
   if (type != CU_MEMORYTYPE_HOST && type != CU_MEMORYTYPE_DEVICE && type != CU_MEMORYTYPE_UNIFIED) return CUDA_ERROR_INVALID_VALUE;
   const uint64_t base = type == CU_MEMORYTYPE_HOST ? host : device;
   out->pitch = pitch ? pitch : x + width;
@@ -166,8 +163,53 @@ CUresult copy_box(CUstream stream, const Box& box, Wait wait) {
   return copy_rows(at, name, box, wait);
 }
 
+// A box of CUDA_MEMCPY2D, CUDA_MEMCPY3D or CUDA_MEMCPY3D_PEER in one form: they name their fields alike.
+template <typename Copy>
+CUDA_MEMCPY3D as_3d(const Copy& p) {
+  CUDA_MEMCPY3D copy = {};
+  copy.srcXInBytes = p.srcXInBytes;
+  copy.srcY = p.srcY;
+  copy.srcMemoryType = p.srcMemoryType;
+  copy.srcHost = p.srcHost;
+  copy.srcDevice = p.srcDevice;
+  copy.srcArray = p.srcArray;
+  copy.srcPitch = p.srcPitch;
+  copy.dstXInBytes = p.dstXInBytes;
+  copy.dstY = p.dstY;
+  copy.dstMemoryType = p.dstMemoryType;
+  copy.dstHost = p.dstHost;
+  copy.dstDevice = p.dstDevice;
+  copy.dstArray = p.dstArray;
+  copy.dstPitch = p.dstPitch;
+  copy.WidthInBytes = p.WidthInBytes;
+  copy.srcHeight = copy.dstHeight = copy.Height = p.Height;
+  copy.Depth = 1;
+  if constexpr (requires { p.Depth; }) {
+    copy.srcZ = p.srcZ;
+    copy.dstZ = p.dstZ;
+    copy.srcHeight = p.srcHeight;
+    copy.dstHeight = p.dstHeight;
+    copy.Depth = p.Depth;
+  }
+  return copy;
+}
+
+template <typename Copy>
+bool has_array(const Copy& p) {
+  return p.srcMemoryType == CU_MEMORYTYPE_ARRAY || p.dstMemoryType == CU_MEMORYTYPE_ARRAY;
+}
+
+template <typename Copy>
+CUresult copy_array(CUstream stream, const Copy& p, Wait wait) {
+  Caller at;
+  uint64_t name;
+  if (CUresult error = start(stream, wait == Wait::kYes, &at, &name)) return error;
+  return copy_with_array(at, name, as_3d(p), wait == Wait::kYes);
+}
+
 CUresult copy_2d(CUstream stream, const CUDA_MEMCPY2D* p, Wait wait) {
   if (!p) return CUDA_ERROR_INVALID_VALUE;
+  if (has_array(*p)) return copy_array(stream, *p, wait);
   Box box{{}, {}, p->WidthInBytes, p->Height, 1};
   if (CUresult error = corner(p->srcMemoryType, to_name(p->srcHost), p->srcDevice, p->srcXInBytes, p->srcY, 0, p->srcPitch, p->Height,
                               p->WidthInBytes, &box.source)) {
@@ -184,6 +226,7 @@ CUresult copy_2d(CUstream stream, const CUDA_MEMCPY2D* p, Wait wait) {
 template <typename Copy3d>
 CUresult copy_3d(CUstream stream, const Copy3d* p, Wait wait) {
   if (!p || p->srcLOD || p->dstLOD) return CUDA_ERROR_INVALID_VALUE;
+  if (has_array(*p)) return copy_array(stream, *p, wait);
   Box box{{}, {}, p->WidthInBytes, p->Height, p->Depth};
   if (CUresult error = corner(p->srcMemoryType, to_name(p->srcHost), p->srcDevice, p->srcXInBytes, p->srcY, p->srcZ, p->srcPitch,
                               p->srcHeight, p->WidthInBytes, &box.source)) {

@@ -24,6 +24,7 @@ uint64_t Handles::mint(Handle kind, uint64_t owner, uint64_t info, void* object)
   }
   Slot* made = slot(index);
   made->owner = owner;
+  if (Slot* above = live(owner)) ++above->owned;
   made->info = info;
   made->object = object;
   made->generation = (made->generation + 1) & kGenerationMask;
@@ -39,18 +40,35 @@ Slot* Handles::find(uint64_t name, Handle kind) {
   return at && at->name.load(std::memory_order_acquire) == name ? at : nullptr;
 }
 
+Slot* Handles::live(uint64_t name) {
+  Slot* at = name ? slot_of(name) : nullptr;
+  return at && at->name.load(std::memory_order_relaxed) == name ? at : nullptr;
+}
+
+void Handles::give(uint64_t name, uint64_t owner) {
+  std::lock_guard lock(mutex_);
+  Slot* at = live(name);
+  if (!at || at->owner) return;
+  at->owner = owner;
+  if (Slot* above = live(owner)) ++above->owned;
+}
+
 void Handles::drop(uint64_t name) {
   std::lock_guard lock(mutex_);
-  Slot* at = slot_of(name);
-  if (at && at->name.load(std::memory_order_relaxed) == name) drop_locked(at, (name >> kSlotShift) & (kChunk * kChunks - 1));
+  if (Slot* at = live(name)) drop_locked(at, name);
 }
 
 void Handles::drop_owned(uint64_t owner) {
   std::lock_guard lock(mutex_);
+  drop_owned_locked(owner);
+}
+
+void Handles::drop_owned_locked(uint64_t owner) {
   const uint32_t used = used_.load(std::memory_order_relaxed);
   for (uint32_t index = 1; index < used; ++index) {
     Slot* at = slot(index);
-    if (at->owner == owner && at->name.load(std::memory_order_relaxed)) drop_locked(at, index);
+    const uint64_t name = at->name.load(std::memory_order_relaxed);
+    if (name && at->owner == owner) drop_locked(at, name);
   }
 }
 
@@ -66,11 +84,14 @@ bool Handles::grow(uint32_t chunk) {
   return fresh != nullptr;
 }
 
-void Handles::drop_locked(Slot* slot, uint32_t index) {
+void Handles::drop_locked(Slot* slot, uint64_t name) {
+  if (Slot* owner = live(slot->owner)) --owner->owned;
   slot->name.store(0, std::memory_order_release);
   slot->owner = 0;
+  if (slot->owned) drop_owned_locked(name);
+  slot->owned = 0;
   slot->next_free = free_;
-  free_ = index;
+  free_ = (name >> kSlotShift) & (kChunk * kChunks - 1);
 }
 
 }  // namespace bitfusion::interposer

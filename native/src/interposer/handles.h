@@ -15,11 +15,12 @@ namespace bitfusion::interposer {
 // An object's slot. `object` and `info` belong to whoever made the handle.
 struct Slot {
   std::atomic<uint64_t> name{0};  // the handle; 0: free
-  uint64_t owner = 0;             // context it belongs to; 0: none
+  uint64_t owner = 0;             // object that it ends with (a context, a graph...); 0: none
   uint64_t info = 0;
   void* object = nullptr;
   uint32_t generation = 0;
   uint32_t next_free = 0;
+  uint32_t owned = 0;  // live objects that end with this one
 };
 
 class Handles {
@@ -29,6 +30,9 @@ class Handles {
   // The slot of a live handle of that kind, else null.
   Slot* find(uint64_t name, Handle kind);
   bool valid(uint64_t name, Handle kind) { return find(name, kind) != nullptr; }
+  // From now on the object ends with that one.
+  void give(uint64_t name, uint64_t owner);
+  // Ends an object and all that end with it.
   void drop(uint64_t name);
   // Ends all objects of a context that is gone.
   void drop_owned(uint64_t owner);
@@ -45,8 +49,10 @@ class Handles {
 
   Slot* slot(uint32_t index);
   Slot* slot_of(uint64_t name) { return slot((name >> kSlotShift) & (kChunk * kChunks - 1)); }
+  Slot* live(uint64_t name);
   bool grow(uint32_t chunk);
-  void drop_locked(Slot* slot, uint32_t index);
+  void drop_locked(Slot* slot, uint64_t name);
+  void drop_owned_locked(uint64_t owner);
 
   std::mutex mutex_;
   std::atomic<Slot*> chunks_[kChunks] = {};

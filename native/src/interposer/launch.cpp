@@ -14,21 +14,6 @@ namespace {
 
 constexpr size_t kMaxParameters = 32764;  // the largest kernel parameter space there is
 
-CUresult check_shape(const LaunchShape& shape, int device) {
-  const auto& limit = process().device(device)->attributes;
-  uint64_t threads = 1;
-  for (int axis = 0; axis < 3; ++axis) {
-    const auto most_blocks = static_cast<uint32_t>(limit[CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X + axis]);
-    const auto most_threads = static_cast<uint32_t>(limit[CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X + axis]);
-    if (!shape.grid[axis] || shape.grid[axis] > most_blocks) return CUDA_ERROR_INVALID_VALUE;
-    if (!shape.block[axis] || shape.block[axis] > most_threads) return CUDA_ERROR_INVALID_VALUE;
-    threads *= shape.block[axis];
-  }
-  const auto most = static_cast<uint64_t>(limit[CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK]);
-  const auto shared = static_cast<uint32_t>(limit[CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN]);
-  return threads > most || shape.shared_bytes > shared ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
-}
-
 // The two ways of giving parameters: one address each, or one buffer for all.
 CUresult pack_each(const Kernel& kernel, void** parameters, std::byte* out) {
   if (!parameters && !kernel.parameters.empty()) return CUDA_ERROR_INVALID_VALUE;
@@ -65,13 +50,31 @@ CUresult launch(CUfunction function, CUstream stream, const PackedConfig& config
   if (CUresult error = check_shape(config.shape, current()->device)) return error;
   if (kernel->parameter_bytes > kMaxParameters) return CUDA_ERROR_INVALID_VALUE;
   alignas(16) std::byte packed[kMaxParameters];
-  std::memset(packed, 0, kernel->parameter_bytes);  // padding between parameters
-  const CUresult error = extra ? pack_buffer(*kernel, extra, packed) : pack_each(*kernel, parameters, packed);
-  if (error != CUDA_SUCCESS) return error;
+  if (CUresult error = pack_parameters(*kernel, parameters, extra, packed)) return error;
   return remote::Launch(at, stream_name, kernel->number, config.shape, config.bytes(), {packed, kernel->parameter_bytes});
 }
 
 }  // namespace
+
+CUresult check_shape(const LaunchShape& shape, int device) {
+  const auto& limit = process().device(device)->attributes;
+  uint64_t threads = 1;
+  for (int axis = 0; axis < 3; ++axis) {
+    const auto most_blocks = static_cast<uint32_t>(limit[CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X + axis]);
+    const auto most_threads = static_cast<uint32_t>(limit[CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X + axis]);
+    if (!shape.grid[axis] || shape.grid[axis] > most_blocks) return CUDA_ERROR_INVALID_VALUE;
+    if (!shape.block[axis] || shape.block[axis] > most_threads) return CUDA_ERROR_INVALID_VALUE;
+    threads *= shape.block[axis];
+  }
+  const auto most = static_cast<uint64_t>(limit[CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK]);
+  const auto shared = static_cast<uint32_t>(limit[CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN]);
+  return threads > most || shape.shared_bytes > shared ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
+}
+
+CUresult pack_parameters(const Kernel& kernel, void** parameters, void** extra, std::byte* out) {
+  if (kernel.parameter_bytes) std::memset(out, 0, kernel.parameter_bytes);  // padding between parameters
+  return extra ? pack_buffer(kernel, extra, out) : pack_each(kernel, parameters, out);
+}
 
 CUresult pack_config(const CUlaunchConfig* config, PackedConfig* out) {
   out->shape = {{config->gridDimX, config->gridDimY, config->gridDimZ},

@@ -57,10 +57,8 @@ CUresult cuMemFree_v2(CUdeviceptr address) {
   if (CUresult error = enter(Scope::kInit, false, &at)) return error;
   if (!address) return CUDA_SUCCESS;
   Range range;
-  if (!ranges().find(address, &range) || range.base != address || (range.memory != Memory::kDevice && range.memory != Memory::kPool)) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  ranges().remove(address, true);
+  if (!ranges().find(address, &range) || range.base != address || !range.allocated()) return CUDA_ERROR_INVALID_VALUE;
+  if (range.memory != Memory::kGraph) ranges().remove(address, true);  // a graph brings its memory back
   at.context = range.context;  // as the driver does, whatever context is current
   return remote::cuMemFree_v2(at, address);
 }

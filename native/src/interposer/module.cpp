@@ -27,10 +27,6 @@ bool is_pointer(CUjit_option option) {
          option == CU_JIT_REFERENCED_VARIABLE_NAMES;
 }
 
-struct Logs {
-  LoadLog info, error;
-};
-
 CUresult read_option(CUjit_option option, void** value, Logs* logs, std::vector<LoadOption>* options) {
   switch (option) {
     case CU_JIT_INFO_LOG_BUFFER:
@@ -63,14 +59,6 @@ CUresult read_option(CUjit_option option, void** value, Logs* logs, std::vector<
   return CUDA_SUCCESS;
 }
 
-CUresult read_options(unsigned count, CUjit_option* options, void** values, Logs* logs, std::vector<LoadOption>* out) {
-  if (count && (!options || !values)) return CUDA_ERROR_INVALID_VALUE;
-  for (unsigned i = 0; i < count; ++i) {
-    if (CUresult error = read_option(options[i], &values[i], logs, out)) return error;
-  }
-  return CUDA_SUCCESS;
-}
-
 Library* make_library(std::span<const std::byte> image, bool is_library, uint64_t context) {
   auto* library = new Library;
   library->image = image;
@@ -97,28 +85,6 @@ CUmodule module_handle(Library* library, uint64_t context) {
   if (!library->module_name) library->module_name = handles().mint(Handle::kModule, context, 0, library);
   return (CUmodule)library->module_name;
 }
-
-// A file's bytes, for as long as they are needed.
-class File {
- public:
-  explicit File(const char* path) {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return;
-    struct stat about;
-    if (fstat(fd, &about) == 0 && about.st_size > 0) {
-      bytes_.resize(static_cast<size_t>(about.st_size) + 1);  // PTX text ends with a zero
-      size_t done = 0;
-      ssize_t got;
-      while (done + 1 < bytes_.size() && (got = read(fd, bytes_.data() + done, bytes_.size() - 1 - done)) > 0)
-        done += static_cast<size_t>(got);
-    }
-    close(fd);
-  }
-  const void* data() const { return bytes_.empty() ? nullptr : bytes_.data(); }
-
- private:
-  std::vector<char> bytes_;
-};
 
 CUresult load_library(CUlibrary* out, const void* code, Logs* logs, std::vector<LoadOption> options, bool preserved) {
   Caller at;
@@ -159,6 +125,29 @@ std::vector<Kernel*> first_kernels(Library* library, unsigned room) {
 
 }  // namespace
 
+CUresult read_options(unsigned count, CUjit_option* options, void** values, Logs* logs, std::vector<LoadOption>* out) {
+  if (count && (!options || !values)) return CUDA_ERROR_INVALID_VALUE;
+  for (unsigned i = 0; i < count; ++i) {
+    if (CUresult error = read_option(options[i], &values[i], logs, out)) return error;
+  }
+  return CUDA_SUCCESS;
+}
+
+std::vector<char> read_file(const char* path) {
+  std::vector<char> bytes;
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return bytes;
+  struct stat about;
+  if (fstat(fd, &about) == 0 && about.st_size > 0) {
+    bytes.resize(static_cast<size_t>(about.st_size) + 1);
+    size_t done = 0;
+    ssize_t got;
+    while (done + 1 < bytes.size() && (got = read(fd, bytes.data() + done, bytes.size() - 1 - done)) > 0) done += static_cast<size_t>(got);
+  }
+  close(fd);
+  return bytes;
+}
+
 CUresult load_module(CUmodule* out, const void* code, unsigned count, CUjit_option* options, void** values) {
   Caller at;
   if (CUresult error = enter(Scope::kContext, true, &at)) return error;
@@ -189,8 +178,8 @@ CUresult cuModuleLoadDataEx(CUmodule* out, const void* code, unsigned count, CUj
 
 CUresult cuModuleLoad(CUmodule* out, const char* path) {
   if (!out || !path) return CUDA_ERROR_INVALID_VALUE;
-  const File file(path);
-  return file.data() ? load_module(out, file.data(), 0, nullptr, nullptr) : CUDA_ERROR_FILE_NOT_FOUND;
+  const std::vector<char> file = read_file(path);
+  return !file.empty() ? load_module(out, file.data(), 0, nullptr, nullptr) : CUDA_ERROR_FILE_NOT_FOUND;
 }
 
 CUresult cuModuleUnload(CUmodule module) {
@@ -258,8 +247,8 @@ CUresult cuLibraryLoadFromFile(CUlibrary* out, const char* path, CUjit_option* o
   Logs logs;
   std::vector<LoadOption> plain;
   if (CUresult error = read_options(count, options, values, &logs, &plain)) return error;
-  const File file(path);
-  return file.data() ? load_library(out, file.data(), &logs, std::move(plain), false) : CUDA_ERROR_FILE_NOT_FOUND;
+  const std::vector<char> file = read_file(path);
+  return !file.empty() ? load_library(out, file.data(), &logs, std::move(plain), false) : CUDA_ERROR_FILE_NOT_FOUND;
 }
 
 CUresult cuLibraryUnload(CUlibrary handle) {

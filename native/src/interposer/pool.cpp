@@ -5,6 +5,7 @@
 
 #include "calls/api.h"
 #include "calls/remote.h"
+#include "interposer/capture.h"
 #include "interposer/check.h"
 #include "interposer/memory.h"
 
@@ -72,7 +73,7 @@ CUresult allocate(CUdeviceptr* out, size_t size, uint64_t pool, CUstream stream)
   range.size = size;
   range.context = at.context;
   range.device = current()->device;
-  range.memory = Memory::kPool;
+  range.memory = capturing(at, name) ? Memory::kGraph : Memory::kPool;
   range.pool = pool;
   ranges().add(range);
   *out = address;
@@ -93,6 +94,39 @@ CUresult cuDeviceSetMemPool(CUdevice device, CUmemoryPool pool) {
   if (CUresult error = pools_of(at, device, &pools)) return error;
   pools->current = to_name(pool);
   return remote::cuDeviceSetMemPool(at, device, to_name(pool));
+}
+
+namespace {
+
+// A device of a location; host memory has no pool of ours.
+CUresult device_of(const CUmemLocation* location, CUdevice* device) {
+  if (!location) return CUDA_ERROR_INVALID_VALUE;
+  if (location->type != CU_MEM_LOCATION_TYPE_DEVICE) {
+    log_refusal("a memory pool of the host", "only device pools are remoted");
+    return CUDA_ERROR_NOT_SUPPORTED;
+  }
+  *device = location->id;
+  return CUDA_SUCCESS;
+}
+
+template <typename Call>
+CUresult at_location(const CUmemLocation* location, Call call) {
+  CUdevice device;
+  if (!process().ready()) return CUDA_ERROR_NOT_INITIALIZED;
+  const CUresult error = device_of(location, &device);
+  return error == CUDA_SUCCESS ? call(device) : error;
+}
+
+}  // namespace
+
+CUresult cuMemGetDefaultMemPool(CUmemoryPool* out, CUmemLocation* location, CUmemAllocationType) {
+  return at_location(location, [=](CUdevice device) { return api::cuDeviceGetDefaultMemPool(out, device); });
+}
+CUresult cuMemGetMemPool(CUmemoryPool* out, CUmemLocation* location, CUmemAllocationType) {
+  return at_location(location, [=](CUdevice device) { return api::cuDeviceGetMemPool(out, device); });
+}
+CUresult cuMemSetMemPool(CUmemLocation* location, CUmemAllocationType, CUmemoryPool pool) {
+  return at_location(location, [=](CUdevice device) { return api::cuDeviceSetMemPool(device, pool); });
 }
 
 CUresult cuMemPoolCreate(CUmemoryPool* out, const CUmemPoolProps* properties) {
@@ -147,10 +181,8 @@ CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
   uint64_t name;
   if (!name_stream(at, stream, &name)) return CUDA_ERROR_INVALID_HANDLE;
   Range range;
-  if (!ranges().find(address, &range) || range.base != address || (range.memory != Memory::kDevice && range.memory != Memory::kPool)) {
-    return CUDA_ERROR_INVALID_VALUE;
-  }
-  ranges().remove(address, true);
+  if (!ranges().find(address, &range) || range.base != address || !range.allocated()) return CUDA_ERROR_INVALID_VALUE;
+  if (range.memory != Memory::kGraph) ranges().remove(address, true);  // a graph brings its memory back
   return remote::cuMemFreeAsync(at, address, name);
 }
 

@@ -11,7 +11,7 @@
 
 namespace bitfusion::interposer {
 
-enum class Memory : uint8_t { kDevice, kPool, kMapped, kReserved, kGlobal, kPinned, kRegistered };
+enum class Memory : uint8_t { kDevice, kPool, kGraph, kMapped, kReserved, kGlobal, kPinned, kRegistered };
 
 struct Range {
   uint64_t base = 0;
@@ -24,6 +24,8 @@ struct Range {
   Memory memory = Memory::kDevice;
 
   bool on_device() const { return memory < Memory::kPinned; }
+  // Whether the application gives it back by its address.
+  bool allocated() const { return memory == Memory::kDevice || memory == Memory::kPool || memory == Memory::kGraph; }
 };
 
 class Ranges {

@@ -5,6 +5,7 @@
 #include "calls/remote.h"
 #include "interposer/capture.h"
 #include "interposer/check.h"
+#include "interposer/host_call.h"
 
 namespace bitfusion::interposer::api {
 namespace {
@@ -70,6 +71,11 @@ CUresult enqueue(const HostCall& wanted) {
   uint64_t name;
   if (!name_stream(at, wanted.stream, &name)) return CUDA_ERROR_INVALID_HANDLE;
   if (!wanted.function && !wanted.callback) return CUDA_ERROR_INVALID_VALUE;
+  if (capturing(at, name)) {
+    if (wanted.callback) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    const uint64_t number = remember_graph_call(at, wanted.function, wanted.data);
+    return number ? remote::HostFunction(at, name, number, 0) : CUDA_ERROR_OUT_OF_MEMORY;
+  }
   auto* call = new (std::nothrow) HostCall(wanted);
   if (!call) return CUDA_ERROR_OUT_OF_MEMORY;
   call->captured = capturing(at, name);

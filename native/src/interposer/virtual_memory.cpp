@@ -75,4 +75,15 @@ CUresult cuMemUnmap(CUdeviceptr address, size_t size) {
   return remote::cuMemUnmap(at, address, size);
 }
 
+CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle* out, void* address) {
+  Caller at;
+  if (CUresult error = enter(Scope::kInit, true, &at)) return error;
+  Range range;
+  if (!out || !ranges().find(to_name(address), &range) || range.memory != Memory::kMapped) return CUDA_ERROR_INVALID_VALUE;
+  const uint64_t name = handles().mint(Handle::kMemory, 0, static_cast<uint64_t>(range.device));
+  const CUresult status = remote::MemoryRetain(at, name, to_name(address));
+  keep_or_drop(status, name, out);
+  return status;
+}
+
 }  // namespace bitfusion::interposer::api

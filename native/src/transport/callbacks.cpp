@@ -1,12 +1,21 @@
 #include "transport/callbacks.h"
 
+#include <cstring>
 #include <new>
 #include <utility>
 
 namespace bitfusion::transport {
 
 uint64_t Callbacks::remember(HostFunction function, void* user_data, bool persistent) {
-  auto* entry = new (std::nothrow) Entry{0, function, user_data, persistent, nullptr};
+  return remember({0, function, nullptr, user_data, persistent, nullptr});
+}
+
+uint64_t Callbacks::remember_copy(HostCopyFunction function, void* user_data) {
+  return remember({0, nullptr, function, user_data, true, nullptr});
+}
+
+uint64_t Callbacks::remember(Entry wanted) {
+  auto* entry = new (std::nothrow) Entry(wanted);
   if (!entry) return 0;
   Guard guard(lock_);
   if (!started_) started_ = start_thread("bitfusion-call", thread_main, this);
@@ -38,8 +47,13 @@ void Callbacks::remove_locked(uint64_t number) {
   }
 }
 
-void Callbacks::arrived(const wire::CallbackPayload& payload, uint64_t landed, Printed printed) {
-  auto* request = new (std::nothrow) Request{payload, landed, std::move(printed), nullptr};
+void Callbacks::arrived(wire::Reader in, uint64_t landed, Printed printed) {
+  const auto payload = in.get<wire::CallbackPayload>();
+  const auto bytes = in.rest();
+  std::unique_ptr<std::byte[]> kept(bytes.empty() ? nullptr : new (std::nothrow) std::byte[bytes.size()]);
+  if (kept) std::memcpy(kept.get(), bytes.data(), bytes.size());
+  const size_t size = kept ? bytes.size() : 0;
+  auto* request = new (std::nothrow) Request{payload, landed, std::move(printed), std::move(kept), size, nullptr};
   if (!request) return;
   Guard guard(lock_);
   *last_ = request;
@@ -104,11 +118,15 @@ void Callbacks::run(Request& request) {
   host_->wait_landed(request.landed);
   request.printed.write_out();
   Entry entry;
+  HostBytes answer;
   if (look_up(request.payload.callback, &entry)) {
-    entry.function(entry.user_data, request.payload.status);
+    if (entry.copy)
+      answer = entry.copy(entry.user_data, request.payload.piece, {request.bytes.get(), request.size});
+    else
+      entry.function(entry.user_data, request.payload.status);
     if (!entry.persistent) forget(entry.number);
   }
-  host_->callback_done(request.payload.callback);
+  if (request.payload.piece != wire::kNotice) host_->callback_done(request.payload.callback, answer);
 }
 
 }  // namespace bitfusion::transport

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "transport/link.h"
 #include "transport/receiver.h"
@@ -15,7 +16,7 @@ class CallbackHost {
  public:
   // Holds until so many transfers have landed.
   virtual void wait_landed(uint64_t count) = 0;
-  virtual void callback_done(uint64_t number) = 0;
+  virtual void callback_done(uint64_t number, HostBytes answer) = 0;
 
  protected:
   ~CallbackHost() = default;
@@ -30,15 +31,17 @@ class Callbacks {
 
   // 0 when memory is short or the thread cannot be started.
   uint64_t remember(HostFunction function, void* user_data, bool persistent);
+  uint64_t remember_copy(HostCopyFunction function, void* user_data);
   void forget(uint64_t number);
   // A request of the worker, from the thread that reads the connection.
-  void arrived(const wire::CallbackPayload& payload, uint64_t landed, Printed printed);
+  void arrived(wire::Reader request, uint64_t landed, Printed printed);
   void fail();
 
  private:
   struct Entry {
     uint64_t number;
     HostFunction function;
+    HostCopyFunction copy;  // instead of a function
     void* user_data;
     bool persistent;
     Entry* next;
@@ -47,9 +50,12 @@ class Callbacks {
     wire::CallbackPayload payload;
     uint64_t landed;
     Printed printed;
+    std::unique_ptr<std::byte[]> bytes;
+    size_t size;
     Request* next;
   };
 
+  uint64_t remember(Entry wanted);
   static void* thread_main(void* callbacks);
   void serve();
   Request* next_request();

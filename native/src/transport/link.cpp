@@ -226,6 +226,10 @@ uint64_t Link::remember_host_function(HostFunction function, void* user_data, bo
   return impl_->callbacks.remember(function, user_data, persistent);
 }
 
+uint64_t Link::remember_host_copy(HostCopyFunction function, void* user_data) {
+  return impl_->callbacks.remember_copy(function, user_data);
+}
+
 void Link::forget_host_function(uint64_t number) { impl_->callbacks.forget(number); }
 
 uint32_t Link::thread_number() {
@@ -270,9 +274,10 @@ void Link::Impl::ended(const char* why, size_t size) {
 
 void Link::Impl::wait_landed(uint64_t count) { bulk.wait_landed(count); }
 
-void Link::Impl::callback_done(uint64_t number) {
-  Frame frame(link, wire::kCallbackDone, 0, sizeof(number));
+void Link::Impl::callback_done(uint64_t number, HostBytes answer) {
+  Frame frame(link, wire::kCallbackDone, 0, sizeof(number) + answer.size);
   frame.out().put(number);
+  frame.out().bytes(answer.data, answer.size);
   frame.send();
 }
 

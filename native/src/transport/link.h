@@ -85,6 +85,14 @@ enum class CopyMode : uint8_t {
 // A host function asked for by the worker (cuLaunchHostFunc, cuStreamAddCallback); runs on the link's callback thread.
 using HostFunction = void (*)(void* user_data, uint32_t stream_status);
 
+// A copy of host memory inside a graph, one piece at a time: `arrived` are its bytes from the device, empty when the piece is asked for. It
+// then says where they are; they stay there until the graph has run on.
+struct HostBytes {
+  const std::byte* data = nullptr;
+  size_t size = 0;
+};
+using HostCopyFunction = HostBytes (*)(void* user_data, uint32_t piece, HostBytes arrived);
+
 struct LinkOptions {
   uint8_t spec_hash[32] = {};  // of native/spec; both ends must have been generated from the same one, see hello.h
 };
@@ -111,6 +119,8 @@ class Link {
   // `persistent` (graph host nodes) ones may run many times, until forget_host_function().
   uint64_t remember_host_function(HostFunction function, void* user_data, bool persistent);
   void forget_host_function(uint64_t number);
+  // The same for a copy; persistent.
+  uint64_t remember_host_copy(HostCopyFunction function, void* user_data);
 
   // Number of the calling thread in this process, from 1; FrameHeader::thread of its frames.
   static uint32_t thread_number();

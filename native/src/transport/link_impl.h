@@ -20,14 +20,14 @@ class Link::Impl final : public ReceiverEvents, public CallbackHost {
 
   // ReceiverEvents
   void async_error(uint32_t status) override;
-  void callback(const wire::CallbackPayload& payload, uint64_t landed, Printed printed) override {
-    callbacks.arrived(payload, landed, std::move(printed));
+  void callback(wire::Reader request, uint64_t landed, Printed printed) override {
+    callbacks.arrived(request, landed, std::move(printed));
   }
   void ended(const char* reason, size_t size) override;
   std::byte* reply_room(Reply* reply, size_t size) override { return Link::reply_room(*reply, size); }
   // CallbackHost
   void wait_landed(uint64_t count) override;
-  void callback_done(uint64_t number) override;
+  void callback_done(uint64_t number, HostBytes answer) override;
 
   // After the connection broke: everything that waits returns, everything to come fails.
   void fail(const char* reason);

@@ -139,7 +139,7 @@ void Receiver::dispatch(const wire::ReplyHeader& header, const std::byte* payloa
     case wire::ReplyKind::kAsyncError:
       return events_->async_error(header.status);
     case wire::ReplyKind::kCallback:
-      return events_->callback(wire::Reader(payload, size).get<wire::CallbackPayload>(), header.landed, std::move(printed_));
+      return events_->callback(wire::Reader(payload, size), header.landed, std::move(printed_));
     case wire::ReplyKind::kEnd:
       return events_->ended(reinterpret_cast<const char*>(payload), size);
     case wire::ReplyKind::kOutput:

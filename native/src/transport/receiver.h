@@ -32,7 +32,7 @@ struct Waiter {
 class ReceiverEvents {
  public:
   virtual void async_error(uint32_t status) = 0;
-  virtual void callback(const wire::CallbackPayload& payload, uint64_t landed, Printed printed) = 0;
+  virtual void callback(wire::Reader request, uint64_t landed, Printed printed) = 0;
   virtual void ended(const char* reason, size_t size) = 0;
   virtual std::byte* reply_room(Reply* reply, size_t size) = 0;
 

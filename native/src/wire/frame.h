@@ -30,7 +30,7 @@ enum ControlRow : uint16_t {
   kFirstControlRow = 0xFF00,
   kCopyIn = kFirstControlRow,  // CopyPayload; host to device, bytes inline behind it or on the bulk connection
   kCopyOut,                    // CopyPayload; device to host, bytes in the reply or on the bulk connection
-  kCallbackDone,               // u64 callback: the client's host function has returned
+  kCallbackDone,               // u64 callback: the client's host function has returned; behind it the bytes it was asked for
 };
 
 struct FrameHeader {
@@ -78,12 +78,16 @@ struct CopyPayload {
 };
 static_assert(sizeof(CopyPayload) == 32);
 
+// Behind it, for copies of host memory inside graphs: a piece of what has come from the device.
 struct CallbackPayload {
   uint64_t callback;  // the client's number for the host function
   uint32_t status;    // status of the stream, for cuStreamAddCallback
-  uint32_t reserved;
+  uint32_t piece;     // number of the piece, for copies; kNotice: nobody waits, there is no kCallbackDone
 };
 static_assert(sizeof(CallbackPayload) == 16);
+constexpr uint32_t kNotice = 0xFFFFFFFF;
+// Bytes of one piece of a copy inside a graph.
+constexpr size_t kHostPiece = 512u << 10;
 
 // Most text between two frames of kReply or kCallback; what kernels print beyond is dropped.
 constexpr size_t kMaxOutput = 64u << 20;

@@ -183,6 +183,12 @@ class Executor {
   // From a handler that enqueues work (kWork) on `stream`: calls `then`, on the executor's thread, when all that is on the stream now has
   // finished. On failure (returned) it is not called.
   virtual CUresult when_done(CUstream stream, std::function<void()> then) = 0;
+  // Asks the client to run its host function `callback` and waits until it has; on a thread of the driver, in a host function. Of a copy
+  // inside a graph `arrived` are the bytes from the device, and `wanted` is filled with those for it.
+  virtual void run_host_function(uint64_t callback, CUresult status) = 0;
+  virtual void copy_host_memory(uint64_t callback, std::span<const std::byte> arrived, std::span<std::byte> wanted) = 0;
+  // The same without waiting, for what the client only has to hear of.
+  virtual void notify_host(uint64_t callback) = 0;
   // From now on streams may be capturing: ask before putting the executor's own events into one.
   virtual void note_capture() = 0;
   // The stream is about to be destroyed in the driver; the frame's context is current.

@@ -24,17 +24,10 @@ constexpr std::chrono::milliseconds kLastCalls{500};
 
 }  // namespace
 
-// A host function of the client, as it stands in a stream or, captured, in graphs.
-struct Session::HostFunction {
-  Session* session;
-  uint64_t callback;
-  bool captured;
-
-  void run(CUresult status);
-};
-
-// One run of it that a stream waits for.
+// One run of a host function of the client; a thread of the driver waits for it.
 struct Session::HostCall {
+  uint64_t callback;
+  std::span<std::byte> wanted;
   std::condition_variable changed;
   bool done = false;
 };
@@ -109,7 +102,7 @@ std::string Session::run() {
     // Streams that wait for the client's host functions go on without.
     std::lock_guard guard(host_calls_lock_);
     for (auto& [number, calls] : host_calls_) {
-      for (HostCall* call : calls) call->done = true, call->changed.notify_all();
+      for (HostCall* call : calls) call->changed.notify_all();
     }
   }
   // A helper that is still in the driver would come back to objects that are gone; the process's end takes them along then.
@@ -394,15 +387,19 @@ Streams::Stream* Session::stream_of(const wire::FrameHeader& header, uint64_t na
 }
 
 CUresult Session::enqueue_callback(CUstream stream, uint64_t callback, bool with_status) {
-  auto* function = new HostFunction{this, callback, streams_.is_capturing(stream)};
-  auto plain = [](void* data) { static_cast<HostFunction*>(data)->run(CUDA_SUCCESS); };
-  auto with = [](CUstream, CUresult status, void* data) { static_cast<HostFunction*>(data)->run(status); };
-  CUresult status =
-      with_status ? driver_.stream_add_callback(stream, with, function, 0) : driver_.launch_host_func(stream, plain, function);
-  if (status != CUDA_SUCCESS)
-    delete function;
-  else if (function->captured)
-    captured_.emplace_back(function);
+  struct Once {
+    Session* session;
+    uint64_t callback;
+  };
+  static constexpr auto run = [](void* data, CUresult status) {
+    std::unique_ptr<Once> once(static_cast<Once*>(data));
+    once->session->run_host_function(once->callback, status);
+  };
+  auto once = std::make_unique<Once>(this, callback);
+  const CUresult status =
+      with_status ? driver_.stream_add_callback(stream, [](CUstream, CUresult state, void* data) { run(data, state); }, once.get(), 0)
+                  : driver_.launch_host_func(stream, [](void* data) { run(data, CUDA_SUCCESS); }, once.get());
+  if (status == CUDA_SUCCESS) once.release();
   return status;
 }
 
@@ -412,25 +409,48 @@ CUresult Session::when_done(CUstream handle, std::function<void()> then) {
   return streams_.watch(*stream, [then = std::move(then)](CUresult) { then(); });
 }
 
-// In a thread of the driver: asks the client and waits. Several runs of one number are answered in the order of the requests.
-void Session::HostFunction::run(CUresult status) {
-  HostCall call;
-  Session& to = *session;
-  std::unique_lock guard(to.host_calls_lock_);
-  to.host_calls_[callback].push_back(&call);
-  to.mailbox_.post([&to, number = callback, status] {
-    to.streams_.poll();  // what the function may look at has to be on its way before the request
-    to.send_output();
-    wire::CallbackPayload payload{number, static_cast<uint32_t>(status), 0};
-    to.port_.reply({0, static_cast<uint16_t>(wire::ReplyKind::kCallback), 0, 0, to.out_completed_, 0, 0},
-                   std::as_bytes(std::span(&payload, 1)));
+void Session::run_host_function(uint64_t callback, CUresult status) {
+  HostCall call{callback, {}, {}, false};
+  ask_host(&call, status, 0, {});
+}
+
+void Session::copy_host_memory(uint64_t callback, std::span<const std::byte> arrived, std::span<std::byte> wanted) {
+  const size_t size = std::max(arrived.size(), wanted.size());
+  for (size_t offset = 0; offset < size; offset += wire::kHostPiece) {
+    const size_t length = std::min(size - offset, wire::kHostPiece);
+    HostCall call{callback, wanted.empty() ? wanted : wanted.subspan(offset, length), {}, false};
+    ask_host(&call, 0, static_cast<uint32_t>(offset / wire::kHostPiece), arrived.empty() ? arrived : arrived.subspan(offset, length));
+  }
+}
+
+void Session::notify_host(uint64_t callback) {
+  mailbox_.post([this, callback] { send_callback({callback, 0, wire::kNotice}, {}); });
+}
+
+// `call` and `bytes` live until this returns.
+void Session::ask_host(HostCall* call, uint32_t status, uint32_t piece, std::span<const std::byte> bytes) {
+  std::unique_lock guard(host_calls_lock_);
+  if (stopping_) return;
+  host_calls_[call->callback].push_back(call);
+  mailbox_.post([this, call, payload = wire::CallbackPayload{call->callback, status, piece}, bytes] {
+    streams_.poll();  // what the function may look at has to be on its way before the request
+    send_output();
+    std::lock_guard still(host_calls_lock_);
+    auto waiting = host_calls_.find(payload.callback);
+    if (waiting != host_calls_.end() && std::ranges::find(waiting->second, call) != waiting->second.end()) send_callback(payload, bytes);
   });
-  call.changed.wait(guard, [&] { return call.done || to.stopping_; });
-  auto entry = to.host_calls_.find(callback);
-  std::erase(entry->second, &call);
-  if (entry->second.empty()) to.host_calls_.erase(entry);
-  guard.unlock();
-  if (!captured) delete this;
+  call->changed.wait(guard, [&] { return call->done || stopping_; });
+  auto waiting = host_calls_.find(call->callback);
+  if (waiting == host_calls_.end()) return;
+  std::erase(waiting->second, call);
+  if (waiting->second.empty()) host_calls_.erase(waiting);
+}
+
+void Session::send_callback(const wire::CallbackPayload& payload, std::span<const std::byte> bytes) {
+  std::vector<std::byte> request(sizeof(payload) + bytes.size());
+  std::memcpy(request.data(), &payload, sizeof(payload));
+  std::ranges::copy(bytes, request.begin() + sizeof(payload));
+  port_.reply({0, static_cast<uint16_t>(wire::ReplyKind::kCallback), 0, 0, out_completed_, 0, 0}, request);
 }
 
 void Session::callback_done(std::span<const std::byte> payload) {
@@ -438,14 +458,15 @@ void Session::callback_done(std::span<const std::byte> payload) {
   auto number = in.get<uint64_t>();
   std::lock_guard guard(host_calls_lock_);
   auto found = host_calls_.find(number);
-  HostCall* oldest = nullptr;
-  if (in.ok() && found != host_calls_.end()) {
-    auto waiting = std::ranges::find_if(found->second, [](const HostCall* call) { return !call->done; });
-    if (waiting != found->second.end()) oldest = *waiting;
-  }
-  if (!oldest) throw BadFrame{"the end of a host function that was not asked for"};
-  oldest->done = true;
-  oldest->changed.notify_all();
+  if (!in.ok() || found == host_calls_.end()) throw BadFrame{"the end of a host function that was not asked for"};
+  HostCall* call = found->second.front();
+  const auto bytes = in.bytes(call->wanted.size());
+  if (!in.ok()) throw BadFrame{"a piece of host memory that is cut short"};
+  std::ranges::copy(bytes, call->wanted.begin());
+  found->second.pop_front();
+  if (found->second.empty()) host_calls_.erase(found);
+  call->done = true;
+  call->changed.notify_all();
 }
 
 }  // namespace bitfusion::worker

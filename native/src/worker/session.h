@@ -49,6 +49,9 @@ class Session final : public Executor {
   Budget& budget() override { return budget_; }
   CUresult enqueue_callback(CUstream stream, uint64_t callback, bool with_status) override;
   CUresult when_done(CUstream stream, std::function<void()> then) override;
+  void run_host_function(uint64_t callback, CUresult status) override;
+  void copy_host_memory(uint64_t callback, std::span<const std::byte> arrived, std::span<std::byte> wanted) override;
+  void notify_host(uint64_t callback) override;
   void note_capture() override { streams_.note_capture(); }
   void forget_stream(uint64_t name) override { streams_.forget(name, current_context()); }
   void context_changed() override { context_known_ = false; }
@@ -59,7 +62,6 @@ class Session final : public Executor {
     StagedChunk staged;
     Credit::Source source;
   };
-  struct HostFunction;
   struct HostCall;
   struct Answer {
     wire::ReplyHeader header;
@@ -100,6 +102,8 @@ class Session final : public Executor {
   CUcontext current_context() const { return context_; }
   // Null with a status when there is no such stream.
   Streams::Stream* stream_of(const wire::FrameHeader& header, uint64_t name, CUresult* status);
+  void ask_host(HostCall* call, uint32_t status, uint32_t piece, std::span<const std::byte> bytes);
+  void send_callback(const wire::CallbackPayload& payload, std::span<const std::byte> bytes);
   void callback_done(std::span<const std::byte> payload);
 
   // Copies (session_copies.cpp).
@@ -175,7 +179,6 @@ class Session final : public Executor {
 
   std::mutex host_calls_lock_;
   std::unordered_map<uint64_t, std::deque<HostCall*>> host_calls_;  // by the client's number, oldest first
-  std::vector<std::unique_ptr<HostFunction>> captured_;             // part of graphs
   std::atomic<bool> stopping_{false};
   std::mutex reason_lock_;
   std::string reason_;

@@ -44,20 +44,37 @@ void Accounts::add_named(uint64_t name, uint64_t size, uint32_t device) {
   named_[name] = {size, device};
 }
 
-void Accounts::release_named(uint64_t name) {
+bool Accounts::release_named(uint64_t name) {
   std::lock_guard lock(mutex_);
-  auto at = named_.find(name);
-  if (at == named_.end()) return;
-  at->second.released = true;
-  settle_named(name);
+  const uint64_t first = first_name(name);
+  auto at = named_.find(first);
+  if (at == named_.end()) return false;
+  aliases_.erase(name);
+  --at->second.names;
+  settle_named(first);
+  return true;
+}
+
+void Accounts::retain_named(uint64_t name, uint64_t address) {
+  std::lock_guard lock(mutex_);
+  auto mapped = maps_.upper_bound(address);
+  if (mapped == maps_.begin()) return;
+  const uint64_t first = std::prev(mapped)->second;
+  ++named_.at(first).names;
+  aliases_[name] = first;
+}
+
+uint64_t Accounts::first_name(uint64_t name) const {
+  auto at = aliases_.find(name);
+  return at == aliases_.end() ? name : at->second;
 }
 
 void Accounts::map(uint64_t address, uint64_t name) {
   std::lock_guard lock(mutex_);
-  auto at = named_.find(name);
+  auto at = named_.find(first_name(name));
   if (at == named_.end()) return;
   ++at->second.maps;
-  maps_[address] = name;
+  maps_[address] = at->first;
 }
 
 void Accounts::unmap(uint64_t address, uint64_t size) {
@@ -73,7 +90,7 @@ void Accounts::unmap(uint64_t address, uint64_t size) {
 
 void Accounts::settle_named(uint64_t name) {
   auto at = named_.find(name);
-  if (!at->second.released || at->second.maps) return;
+  if (at->second.names || at->second.maps) return;
   budget_.release(at->second.device, at->second.size);
   named_.erase(at);
 }

@@ -39,7 +39,9 @@ class Accounts {
 
   // Memory that has a name instead of an address (cuMemCreate). It is given back when it has been released and is mapped nowhere.
   void add_named(uint64_t name, uint64_t size, uint32_t device);
-  void release_named(uint64_t name);
+  bool release_named(uint64_t name);  // false: there is none
+  // `name` is another name of the memory that is mapped there.
+  void retain_named(uint64_t name, uint64_t address);
   void map(uint64_t address, uint64_t name);
   void unmap(uint64_t address, uint64_t size);
 
@@ -49,16 +51,18 @@ class Accounts {
     uint32_t device;
     uint64_t context = 0;
     uint32_t maps = 0;
-    bool released = false;
+    uint32_t names = 1;
   };
 
+  uint64_t first_name(uint64_t name) const;
   void settle_named(uint64_t name);
 
   Budget& budget_;
   mutable std::mutex mutex_;
   std::map<uint64_t, Holding> ranges_;
   std::unordered_map<uint64_t, Holding> named_;
-  std::map<uint64_t, uint64_t> maps_;  // name by address
+  std::unordered_map<uint64_t, uint64_t> aliases_;  // first name by later ones
+  std::map<uint64_t, uint64_t> maps_;               // first name by address
 };
 
 }  // namespace bitfusion::worker

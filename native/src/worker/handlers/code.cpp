@@ -3,78 +3,17 @@
 
 #include "bitfusion/launch_attributes.h"
 #include "calls/calls.h"
+#include "worker/handlers/jit_options.h"
 
 namespace bitfusion::worker::calls {
 namespace {
 
 // Two logs and a page of kernels fit into one reply.
-constexpr uint32_t kMaxLog = 256u << 10;
 constexpr size_t kMaxPage = 384u << 10;
 constexpr size_t kMaxKernels = 1u << 20;
-static_assert(2 * kMaxLog + kMaxPage + 64 < wire::kMaxReply);
+static_assert(2 * JitOptions::kMaxLog + kMaxPage + 64 < wire::kMaxReply);
 
-// The options of one load as the driver takes them: two arrays, log buffers included.
-class Options {
- public:
-  Options(wire::Bytes plain, const LoadRequest& request)
-      : info_(std::min(request.info_log_size, kMaxLog)), error_(std::min(request.error_log_size, kMaxLog)) {
-    wire::Reader in(plain);
-    while (in.left() >= sizeof(LoadOption)) add(in.get<LoadOption>());
-    add_log(info_, CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES);
-    add_log(error_, CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
-  }
-
-  unsigned count() const { return static_cast<unsigned>(keys_.size()); }
-  CUjit_option* keys() { return keys_.data(); }
-  void** values() { return values_.data(); }
-  std::string_view info() const { return text(info_); }
-  std::string_view error() const { return text(error_); }
-
- private:
-  // Options whose value is an address would let the client write into this process.
-  static bool plain(uint32_t option) {
-    switch (option) {
-      case CU_JIT_MAX_REGISTERS:
-      case CU_JIT_THREADS_PER_BLOCK:
-      case CU_JIT_OPTIMIZATION_LEVEL:
-      case CU_JIT_TARGET_FROM_CUCONTEXT:
-      case CU_JIT_TARGET:
-      case CU_JIT_FALLBACK_STRATEGY:
-      case CU_JIT_GENERATE_DEBUG_INFO:
-      case CU_JIT_LOG_VERBOSE:
-      case CU_JIT_GENERATE_LINE_INFO:
-      case CU_JIT_CACHE_MODE:
-      case CU_JIT_POSITION_INDEPENDENT_CODE:
-      case CU_JIT_MIN_CTA_PER_SM:
-      case CU_JIT_MAX_THREADS_PER_BLOCK:
-      case CU_JIT_OVERRIDE_DIRECTIVE_VALUES:
-        return true;
-      default:
-        return false;
-    }
-  }
-  void add(const LoadOption& option) {
-    if (plain(option.option)) push(static_cast<CUjit_option>(option.option), reinterpret_cast<void*>(option.value));
-  }
-  void add_log(std::vector<char>& log, CUjit_option buffer, CUjit_option size) {
-    if (log.empty()) return;
-    push(buffer, log.data());
-    push(size, reinterpret_cast<void*>(log.size()));
-  }
-  void push(CUjit_option key, void* value) {
-    keys_.push_back(key);
-    values_.push_back(value);
-  }
-  static std::string_view text(const std::vector<char>& log) {
-    return {log.data(), static_cast<size_t>(std::find(log.begin(), log.end(), '\0') - log.begin())};
-  }
-
-  std::vector<char> info_, error_;
-  std::vector<CUjit_option> keys_;
-  std::vector<void*> values_;
-};
-
-CUresult load_image(State& state, bool as_library, const void* image, Options& options, CodeSet* set) {
+CUresult load_image(State& state, bool as_library, const void* image, JitOptions& options, CodeSet* set) {
   if (!as_library) return state.cuda.cuModuleLoadDataEx(&set->module, image, options.count(), options.keys(), options.values());
   if (!state.cuda.cuLibraryLoadData) return CUDA_ERROR_NOT_SUPPORTED;
   return state.cuda.cuLibraryLoadData(&set->library, image, options.keys(), options.values(), options.count(), nullptr, nullptr, 0);
@@ -88,7 +27,7 @@ CUresult unload(State& state, const CodeSet& set) {
 
 // The driver does not say what variables take; the process's own figure does. A library's come into being with its module in the
 // context.
-CUresult load_within_partition(Call& call, bool as_library, const void* image, Options& options, CodeSet* set) {
+CUresult load_within_partition(Call& call, bool as_library, const void* image, JitOptions& options, CodeSet* set) {
   State& state = state_of(call);
   if (!state.executor.budget().limit()) return load_image(state, as_library, image, options, set);
   set->device = state.device_of(call.header);
@@ -194,7 +133,7 @@ void put_kernels(Call& call, uint64_t set_name, CodeSet* set, uint32_t first) {
   call.reply.bytes(bytes.data().data(), bytes.data().size());
 }
 
-void put_outcome(Call& call, LoadOutcome outcome, const Options& options) {
+void put_outcome(Call& call, LoadOutcome outcome, const JitOptions& options) {
   call.reply.put(static_cast<uint32_t>(outcome));
   call.reply.text(options.info());
   call.reply.text(options.error());
@@ -216,7 +155,7 @@ CUresult find(Call& call, uint32_t number, std::shared_ptr<const Function>* func
 
 CUresult ModuleLoad(Call& call, uint64_t name, LoadRequest request, wire::Bytes plain_options, wire::Bytes image) {
   State& state = state_of(call);
-  Options options(plain_options, request);
+  JitOptions options(plain_options, request.info_log_size, request.error_log_size);
   std::vector<std::byte> cached;
   if (request.has_image) {
     state.images.store(image);

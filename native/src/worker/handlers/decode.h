@@ -11,12 +11,21 @@ namespace bitfusion::worker {
 // Frames that allocate or free device memory share this key: an allocation must see what earlier frames have freed.
 constexpr uint64_t kMemoryKey = 1;
 
+// Addresses inside structures mean nothing to the other side, and the driver must not follow those that a client wrote.
+template <typename T>
+void clear_addresses(T&) {}
+inline void clear_addresses(CUmemAllocationProp& property) { property.win32HandleMetaData = nullptr; }
+inline void clear_addresses(CUmemPoolProps& properties) { properties.win32SecurityAttributes = nullptr; }
+inline void clear_addresses(CUdevResource& resource) { resource.nextResource = nullptr; }
+
 // A structure that may be absent.
 template <typename T>
 class Optional {
  public:
   explicit Optional(wire::Reader& args) {
-    if (args.get<uint32_t>()) value_ = args.get<T>();
+    if (!args.get<uint32_t>()) return;
+    value_ = args.get<T>();
+    clear_addresses(*value_);
   }
   const T* get() const { return value_ ? &*value_ : nullptr; }
   T* get() { return value_ ? &*value_ : nullptr; }
@@ -39,6 +48,7 @@ std::vector<T> read_array(wire::Reader& args) {
   const auto raw = args.bytes(count * sizeof(T));
   std::vector<T> values(raw.size() / sizeof(T));
   if (!values.empty()) std::memcpy(values.data(), raw.data(), raw.size());
+  for (T& value : values) clear_addresses(value);
   return values;
 }
 

@@ -20,11 +20,6 @@ CUresult allocate(Call& call, uint32_t device, size_t size, CUdeviceptr* address
   return status;
 }
 
-bool is_capturing(State& state, CUstream stream) {
-  CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
-  return state.cuda.cuStreamIsCapturing(stream, &status) == CUDA_SUCCESS && status == CU_STREAM_CAPTURE_STATUS_ACTIVE;
-}
-
 }  // namespace
 
 CUresult cuMemAlloc_v2(Call& call, CUdeviceptr* out, size_t size) {
@@ -54,8 +49,8 @@ CUresult cuMemGetInfo_v2(Call& call, size_t* free, size_t* total) {
 CUresult cuMemAllocFromPoolAsync(Call& call, CUdeviceptr* out, size_t size, CUmemoryPool pool, CUstream stream) {
   State& state = state_of(call);
   if (!state.cuda.cuMemAllocFromPoolAsync) return CUDA_ERROR_NOT_SUPPORTED;
-  // Memory of a graph is allocated when it is launched, as often as it likes: no partition could hold it.
-  if (state.executor.budget().limit() && is_capturing(state, stream)) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+  // Memory of a graph is charged to its executable form.
+  if (state.graphs.is_capturing(stream)) return state.cuda.cuMemAllocFromPoolAsync(out, size, pool, stream);
   const std::optional<CUresult> status = state.pools.allocate(
       pool, state.device_of(call.header), out, size, call.may_block,
       [&](CUdeviceptr* made) { return state.cuda.cuMemAllocFromPoolAsync(made, size, pool, stream); },

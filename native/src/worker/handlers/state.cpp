@@ -38,6 +38,7 @@ State::State(Executor& executor_, const SessionConfig& config_, void* driver)
       accounts(executor_.budget()),
       pools(cuda, executor_.budget()),
       limits(cuda, executor_.budget()),
+      graphs(executor_, cuda),
       images(config_.cache),
       nvml(env::nvml_library(), config_.gpus, executor_.budget()) {
   load(driver, &cuda);
@@ -100,7 +101,24 @@ std::shared_ptr<const Function> State::function(uint32_t number) const {
 uint32_t State::add_function(Function function) {
   std::lock_guard lock(mutex_);
   functions_.push_back(std::make_shared<const Function>(std::move(function)));
-  return static_cast<uint32_t>(functions_.size());
+  const auto number = static_cast<uint32_t>(functions_.size());
+  numbers_[functions_.back()->handle] = number;
+  return number;
+}
+
+uint32_t State::number_of(CUfunction function, CUkernel kernel) const {
+  std::shared_lock lock(mutex_);
+  for (CUfunction handle : {reinterpret_cast<CUfunction>(kernel), function}) {
+    auto at = numbers_.find(handle);
+    if (handle && at != numbers_.end()) return at->second;
+  }
+  // A library's kernel has another handle in each context.
+  for (const auto& [handle, number] : numbers_) {
+    CUfunction in_context = nullptr;
+    if (!functions_[number - 1] || !functions_[number - 1]->is_kernel) continue;
+    if (cuda.cuKernelGetFunction(&in_context, reinterpret_cast<CUkernel>(handle)) == CUDA_SUCCESS && in_context == function) return number;
+  }
+  return 0;
 }
 
 CodeSet* State::code_set(uint64_t name) {

@@ -12,11 +12,14 @@
 #include "calls/cuda_driver.h"
 #include "worker/executor.h"
 #include "worker/handlers/accounts.h"
+#include "worker/handlers/graphs.h"
 #include "worker/handlers/image_cache.h"
 #include "worker/handlers/limits.h"
+#include "worker/handlers/links.h"
 #include "worker/handlers/nvml/server.h"
 #include "worker/handlers/objects.h"
 #include "worker/handlers/pools.h"
+#include "worker/handlers/values.h"
 
 namespace bitfusion::worker {
 
@@ -48,6 +51,8 @@ class State {
   // Null for a number that no kernel has (any more). Its set may be unloaded by another thread while a call uses it.
   std::shared_ptr<const Function> function(uint32_t number) const;
   uint32_t add_function(Function function);
+  // The number of a kernel that the driver has named; 0: none of ours.
+  uint32_t number_of(CUfunction function, CUkernel kernel) const;
   CodeSet* code_set(uint64_t name);
   void add_code_set(uint64_t name, CodeSet set);
   void remove_code_set(uint64_t name);
@@ -69,6 +74,9 @@ class State {
   Accounts accounts;
   Pools pools;
   Limits limits;
+  Graphs graphs;
+  Links links;
+  Values textures, surfaces;
   ImageCache images;
   nvml::Server nvml;
 
@@ -91,6 +99,7 @@ class State {
 
   mutable std::shared_mutex mutex_;
   std::vector<std::shared_ptr<const Function>> functions_;  // by number, from 1
+  std::unordered_map<CUfunction, uint32_t> numbers_;
   std::unordered_map<uint64_t, CodeSet> code_sets_;
   std::unordered_map<uint64_t, Context> contexts_;
   std::unordered_map<uint64_t, CUstream> per_thread_;

@@ -13,21 +13,26 @@ CUresult cuStreamDestroy_v2(Call& call, uint64_t name) {
 }
 
 CUresult HostFunction(Call& call, CUstream stream, uint64_t number, uint32_t with_status) {
-  return state_of(call).executor.enqueue_callback(stream, number, with_status != 0);
+  State& state = state_of(call);
+  if (!with_status && state.graphs.is_capturing(stream)) return state.graphs.capture_host_function(stream, number);
+  return state.executor.enqueue_callback(stream, number, with_status != 0);
 }
 
 // The client enforces the rules between its own threads; here all calls come from a few threads of ours.
 CUresult cuStreamBeginCapture_v2(Call& call, CUstream stream, CUstreamCaptureMode) {
   State& state = state_of(call);
-  state.executor.note_capture();
+  state.graphs.note_capture();
   return state.cuda.cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_RELAXED);
 }
 
-CUresult GraphNodeCount(Call& call, CUgraph graph, uint64_t* count) {
-  size_t total = 0;
-  const CUresult status = state_of(call).cuda.cuGraphGetNodes(graph, nullptr, &total);
-  *count = total;
-  return status;
+CUresult cuStreamBeginCaptureToGraph(Call& call, CUstream stream, CUgraph graph, std::vector<CUgraphNode>& after,
+                                     std::vector<CUgraphEdgeData>& edges, size_t, CUstreamCaptureMode) {
+  State& state = state_of(call);
+  if (!state.cuda.cuStreamBeginCaptureToGraph) return CUDA_ERROR_NOT_SUPPORTED;
+  if (!edges.empty() && edges.size() != after.size()) return CUDA_ERROR_INVALID_VALUE;
+  state.graphs.note_capture();
+  return state.cuda.cuStreamBeginCaptureToGraph(stream, graph, after.data(), edges.empty() ? nullptr : edges.data(), after.size(),
+                                                CU_STREAM_CAPTURE_MODE_RELAXED);
 }
 
 }  // namespace bitfusion::worker::calls
