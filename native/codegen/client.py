@@ -37,6 +37,7 @@ def remote_source(rows: list[Call]) -> str:
     return lines(
         BANNER + '#include "calls/remote.h"',
         '#include "calls/rows.h"',
+        '#include "interposer/coherent.h"',
         "namespace bitfusion::interposer::remote {",
         "\n".join(_remote_body(row) for row in rows),
         "}",
@@ -56,6 +57,7 @@ def api_source(rows: list[Call]) -> str:
         BANNER + '#include "calls/api.h"',
         '#include "calls/remote.h"',
         '#include "interposer/check.h"',
+        '#include "interposer/coherent.h"',
         "namespace bitfusion::interposer::api {",
         "\n".join(body),
         "}",
@@ -73,6 +75,7 @@ def _remote_body(row: Call) -> str:
     too_big = f"  if (bound_ > kMaxPayload) return {NULL_ARGUMENT[row.api]};" if sized else ""
     head = lines(
         f"{_remote_signature(row)} {{",
+        _before_work(row),
         f"  const size_t bound_ = {' + '.join(_size(arg) for arg in row.args if _size(arg)) or '0'};",
         too_big,
         f"  transport::Frame frame_(*at_.link, k{row.name}, at_.context, bound_);",
@@ -81,6 +84,13 @@ def _remote_body(row: Call) -> str:
     if row.call_class is CallClass.ASYNC:
         return head + f"  return static_cast<{result}>(frame_.send());\n}}\n"
     return head + _call_and_read(row, result)
+
+
+def _before_work(row: Call) -> str:
+    stream = next((arg.name for arg in row.args if arg.handle is STREAM), "")
+    if row.run is not Run.WORK or not stream:
+        return ""
+    return f"  if (coherent().any()) coherent().before_work(at_, {stream});"
 
 
 def _call_and_read(row: Call, result: str) -> str:
@@ -216,7 +226,7 @@ def _forward(row: Call) -> str:
     drops = [f"  handles().drop({arg.name}_);" for arg in dropped]
     call_ = f"remote::{row.name}(at_{passed})"
     if row.run in _WAITS:
-        call_ = f"settle(at_, {call_})"
+        call_ = f"settle(at_, {call_}, {_waited(row)})"
     if not made:
         return lines(*drops, f"  return {call_};").rstrip("\n")
     return lines(
@@ -225,6 +235,11 @@ def _forward(row: Call) -> str:
         *(_kept(arg) for arg in made),
         "  return status_;",
     ).rstrip("\n")
+
+
+def _waited(row: Call) -> str:
+    stream = next((f"{arg.name}_" for arg in row.args if arg.handle is STREAM), "0")
+    return "Coherent::kEveryStream" if row.run is Run.WAIT_CONTEXT else stream
 
 
 def _passed(arg: Arg) -> str:

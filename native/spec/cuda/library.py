@@ -8,7 +8,7 @@ ASYNC = CallClass.ASYNC
 LOCAL = CallClass.LOCAL
 SYNC = CallClass.SYNC
 
-_OTHER = "not remoted yet"
+_CODE = "a function of this process would run on the server's GPU"
 
 ROWS = (
     call(
@@ -68,16 +68,17 @@ ROWS = (
         text_in("name"),
         via="ModuleGlobal",
     ),
-    refused(
+    call(
         "cuLibraryGetManaged",
         12000,
-        _OTHER,
+        SYNC,
         out("dptr", "CUdeviceptr"),
         out("bytes", "size_t"),
         handle("library", LIBRARY),
         text_in("name"),
+        via="ModuleManaged",
     ),
-    refused("cuLibraryGetUnifiedFunction", 12000, _OTHER, opaque("fptr", "void **"), handle("library", LIBRARY), text_in("symbol")),
+    refused("cuLibraryGetUnifiedFunction", 12000, _CODE, opaque("fptr", "void **"), handle("library", LIBRARY), text_in("symbol")),
     call(
         "cuKernelGetAttribute",
         12000,

@@ -1,130 +1,134 @@
-"""Managed calls."""
+"""Managed memory."""
 
 from __future__ import annotations
 
-from native.spec.model import STREAM, device_pointer, handle, opaque, out, refused, value
+from native.spec.model import (
+    STREAM,
+    CallClass,
+    Hand,
+    Run,
+    array_in,
+    call,
+    device_pointer,
+    handle,
+    opaque,
+    out,
+    refused,
+    value,
+)
 
-_MANAGED = "managed memory is not remoted yet"
+ASYNC = CallClass.ASYNC
+SYNC = CallClass.SYNC
+
+_LOCATIONS = "where managed memory lies is asked range by range with cuMemRangeGetAttribute"
+
+_POINTER = device_pointer("devPtr")
+_COUNT = value("count", "size_t")
+_STREAM = handle("hStream", STREAM)
+_POINTERS = (
+    array_in("dptrs", "CUdeviceptr", "count", ctype="CUdeviceptr *"),
+    array_in("sizes", "size_t", "count", ctype="size_t *"),
+    _COUNT,
+)
+_PLACES = (
+    array_in("prefetchLocs", "CUmemLocation", "numPrefetchLocs", ctype="CUmemLocation *"),
+    array_in("prefetchLocIdxs", "size_t", "numPrefetchLocs", ctype="size_t *"),
+    value("numPrefetchLocs", "size_t"),
+)
+_FLAGS = value("flags", "unsigned long long")
 
 ROWS = (
     refused(
         "cuMemGetLocationInfo",
         13040,
-        _MANAGED,
+        _LOCATIONS,
         device_pointer("ptr"),
         value("size", "size_t"),
         value("summaryGranularity", "size_t"),
         value("samplingGranularity", "size_t"),
         out("location_out", "CUmemLocation"),
     ),
-    refused("cuMemAllocManaged", 6000, _MANAGED, out("dptr", "CUdeviceptr"), value("bytesize", "size_t"), value("flags", "unsigned int")),
-    refused(
+    call(
+        "cuMemAllocManaged",
+        6000,
+        SYNC,
+        out("dptr", "CUdeviceptr"),
+        value("bytesize", "size_t"),
+        value("flags", "unsigned int"),
+        hand=Hand.BOTH,
+        run=Run.BLOCKING,
+    ),
+    call(
         "cuMemPrefetchAsync",
         8000,
-        _MANAGED,
-        device_pointer("devPtr"),
-        value("count", "size_t"),
+        ASYNC,
+        _POINTER,
+        _COUNT,
         value("dstDevice", "CUdevice"),
-        handle("hStream", STREAM),
+        _STREAM,
+        via="cuMemPrefetchAsync_v2",
         per_thread="ptsz@8000",
     ),
-    refused(
+    call(
         "cuMemPrefetchAsync_v2",
         12020,
-        _MANAGED,
-        device_pointer("devPtr"),
-        value("count", "size_t"),
+        ASYNC,
+        _POINTER,
+        _COUNT,
         value("location", "CUmemLocation"),
         value("flags", "unsigned int"),
-        handle("hStream", STREAM),
+        _STREAM,
+        hand=Hand.CLIENT,
+        run=Run.WORK,
         per_thread="ptsz@12020",
     ),
-    refused(
-        "cuMemAdvise",
-        8000,
-        _MANAGED,
-        device_pointer("devPtr"),
-        value("count", "size_t"),
-        value("advice", "CUmem_advise"),
-        value("device", "CUdevice"),
-    ),
-    refused(
+    call("cuMemAdvise", 8000, SYNC, _POINTER, _COUNT, value("advice", "CUmem_advise"), value("device", "CUdevice"), via="cuMemAdvise_v2"),
+    call(
         "cuMemAdvise_v2",
         12020,
-        _MANAGED,
-        device_pointer("devPtr"),
-        value("count", "size_t"),
+        SYNC,
+        _POINTER,
+        _COUNT,
         value("advice", "CUmem_advise"),
         value("location", "CUmemLocation"),
+        hand=Hand.CLIENT,
     ),
-    refused(
-        "cuMemPrefetchBatchAsync",
-        13000,
-        _MANAGED,
-        out("dptrs", "CUdeviceptr"),
-        out("sizes", "size_t"),
-        value("count", "size_t"),
-        out("prefetchLocs", "CUmemLocation"),
-        out("prefetchLocIdxs", "size_t"),
-        value("numPrefetchLocs", "size_t"),
-        value("flags", "unsigned long long"),
-        handle("hStream", STREAM),
-        per_thread="ptsz@13000",
-    ),
-    refused(
-        "cuMemDiscardBatchAsync",
-        13000,
-        _MANAGED,
-        out("dptrs", "CUdeviceptr"),
-        out("sizes", "size_t"),
-        value("count", "size_t"),
-        value("flags", "unsigned long long"),
-        handle("hStream", STREAM),
-        per_thread="ptsz@13000",
-    ),
-    refused(
-        "cuMemDiscardAndPrefetchBatchAsync",
-        13000,
-        _MANAGED,
-        out("dptrs", "CUdeviceptr"),
-        out("sizes", "size_t"),
-        value("count", "size_t"),
-        out("prefetchLocs", "CUmemLocation"),
-        out("prefetchLocIdxs", "size_t"),
-        value("numPrefetchLocs", "size_t"),
-        value("flags", "unsigned long long"),
-        handle("hStream", STREAM),
-        per_thread="ptsz@13000",
-    ),
-    refused(
+    call("cuMemPrefetchBatchAsync", 13000, SYNC, *_POINTERS, *_PLACES, _FLAGS, _STREAM, run=Run.WORK, per_thread="ptsz@13000"),
+    call("cuMemDiscardBatchAsync", 13000, SYNC, *_POINTERS, _FLAGS, _STREAM, run=Run.WORK, per_thread="ptsz@13000"),
+    call("cuMemDiscardAndPrefetchBatchAsync", 13000, SYNC, *_POINTERS, *_PLACES, _FLAGS, _STREAM, run=Run.WORK, per_thread="ptsz@13000"),
+    call(
         "cuMemRangeGetAttribute",
         8000,
-        _MANAGED,
+        SYNC,
         opaque("data", "void *"),
         value("dataSize", "size_t"),
         value("attribute", "CUmem_range_attribute"),
-        device_pointer("devPtr"),
-        value("count", "size_t"),
+        _POINTER,
+        _COUNT,
+        via="RangeAttribute",
     ),
-    refused(
+    call(
         "cuMemRangeGetAttributes",
         8000,
-        _MANAGED,
+        SYNC,
         opaque("data", "void **"),
-        out("dataSizes", "size_t"),
-        out("attributes", "CUmem_range_attribute"),
+        opaque("dataSizes", "size_t *"),
+        opaque("attributes", "CUmem_range_attribute *"),
         value("numAttributes", "size_t"),
-        device_pointer("devPtr"),
-        value("count", "size_t"),
+        _POINTER,
+        _COUNT,
+        via="RangeAttribute",
     ),
-    refused(
+    call(
         "cuStreamAttachMemAsync",
         6000,
-        _MANAGED,
-        handle("hStream", STREAM),
+        ASYNC,
+        _STREAM,
         device_pointer("dptr"),
         value("length", "size_t"),
         value("flags", "unsigned int"),
+        hand=Hand.CLIENT,
+        run=Run.WORK,
         per_thread="ptsz@7000",
     ),
 )

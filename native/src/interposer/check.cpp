@@ -1,5 +1,7 @@
 #include "interposer/check.h"
 
+#include "interposer/coherent.h"
+
 namespace bitfusion::interposer {
 namespace {
 
@@ -22,8 +24,11 @@ CUresult enter(Scope scope, bool reports, Caller* at) {
   return reports ? static_cast<CUresult>(at->link->take_error()) : CUDA_SUCCESS;
 }
 
-CUresult settle(const Caller& at, CUresult status) {
-  return status == CUDA_SUCCESS ? static_cast<CUresult>(at.link->take_error()) : status;
+CUresult settle(const Caller& at, CUresult status, uint64_t stream) {
+  if (status != CUDA_SUCCESS) return status;
+  if (coherent().any() && at.context) status = coherent().after_wait(at, stream);
+  const auto earlier = static_cast<CUresult>(at.link->take_error());
+  return earlier != CUDA_SUCCESS ? earlier : status;
 }
 
 bool name_stream(const Caller& at, CUstream stream, uint64_t* name) {

@@ -16,7 +16,8 @@ enum class Scope : uint8_t { kAny, kInit, kContext };
 CUresult enter(Scope scope, bool reports, Caller* at);
 
 // The status of a call that waited for work: its own, else the first error of the work that it waited for.
-CUresult settle(const Caller& at, CUresult status);
+// Memory that both sides use is up to date then. `stream`: the one that was waited for, or Coherent::kEveryStream.
+CUresult settle(const Caller& at, CUresult status, uint64_t stream = 0);
 
 // The name of a stream on the wire: default streams get one for their context (and thread). False: no such stream.
 bool name_stream(const Caller& at, CUstream stream, uint64_t* name);

@@ -9,6 +9,7 @@
 #include "calls/api.h"
 #include "calls/remote.h"
 #include "interposer/check.h"
+#include "interposer/coherent.h"
 #include "interposer/ranges.h"
 
 namespace bitfusion::interposer {
@@ -418,7 +419,7 @@ CUresult cuCtxSynchronize_v2(CUcontext handle) {
   if (!context_of(handle)) return CUDA_ERROR_INVALID_CONTEXT;
   if (!context_alive(to_name(handle))) return CUDA_ERROR_CONTEXT_IS_DESTROYED;
   at.context = to_name(handle);
-  return settle(at, remote::cuCtxSynchronize(at));
+  return settle(at, remote::cuCtxSynchronize(at), Coherent::kEveryStream);
 }
 
 }  // namespace api

@@ -6,6 +6,7 @@
 #include "interposer/array_copy.h"
 #include "interposer/capture.h"
 #include "interposer/check.h"
+#include "interposer/coherent.h"
 #include "interposer/ranges.h"
 
 namespace bitfusion::interposer::api {
@@ -34,6 +35,7 @@ bool inside(uint64_t address, uint64_t size) {
 
 CUresult to_device(const Caller& at, uint64_t stream, uint64_t device, const void* host, size_t size, Wait wait) {
   if (!inside(device, size)) return CUDA_ERROR_INVALID_VALUE;
+  if (coherent().any()) coherent().before_work(at, stream);
   const bool stays = pinned(to_name(host));
   // From pageable memory a plain copy too may return once the bytes have been taken: that is all the driver promises.
   const CopyMode mode = !stays ? CopyMode::kPageable : wait == Wait::kYes ? CopyMode::kBlocking : CopyMode::kPinned;
@@ -42,6 +44,7 @@ CUresult to_device(const Caller& at, uint64_t stream, uint64_t device, const voi
 
 CUresult from_device(const Caller& at, uint64_t stream, void* host, uint64_t device, size_t size, Wait wait) {
   if (!inside(device, size)) return CUDA_ERROR_INVALID_VALUE;
+  if (coherent().any()) coherent().before_work(at, stream);
   const CopyMode mode = wait == Wait::kYes ? CopyMode::kBlocking : pinned(to_name(host)) ? CopyMode::kPinned : CopyMode::kPageable;
   return settle(at, static_cast<CUresult>(at.link->copy_out(at.context, stream, host, device, size, mode)));
 }
@@ -86,12 +89,18 @@ CUresult copy_linear(const Caller& at, uint64_t stream, const Linear& copy, Wait
   return on_host(at, stream, copy.destination, copy.source, copy.size);
 }
 
+// A blocking copy may have written memory that the application reads next.
+CUresult arrive(const Caller& at, uint64_t stream, CUresult status, Wait wait) {
+  if (status != CUDA_SUCCESS || wait == Wait::kNo || !coherent().any()) return status;
+  return settle(at, remote::cuStreamSynchronize(at, stream), stream);
+}
+
 CUresult copy(CUstream stream, const Linear& linear, Wait wait) {
   Caller at;
   uint64_t name;
   if (CUresult error = start(stream, wait == Wait::kYes, &at, &name)) return error;
   if (linear.size && (!linear.destination || !linear.source)) return CUDA_ERROR_INVALID_VALUE;
-  return copy_linear(at, name, linear, wait);
+  return arrive(at, name, copy_linear(at, name, linear, wait), wait);
 }
 
 // One side of a box copy.

@@ -1,9 +1,13 @@
-// Page-locked memory: plain memory of the client, known to be stable until it is released. It has no address on the device yet.
+// Page-locked memory: plain memory of the client, known to be stable until it is released. Once it is mapped the server has a twin of it.
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <mutex>
+
 #include "calls/api.h"
+#include "calls/remote.h"
 #include "interposer/check.h"
+#include "interposer/coherent.h"
 #include "interposer/ranges.h"
 
 namespace bitfusion::interposer::api {
@@ -27,6 +31,34 @@ void keep(const Caller& at, void* base, size_t size, unsigned flags, Memory memo
   range.flags = flags;
   range.memory = memory;
   ranges().add(range);
+}
+
+std::mutex mapping;
+
+// Gives a range its address on the device.
+CUresult map(const Caller& at, Range* range) {
+  std::lock_guard lock(mapping);
+  if (!ranges().find(range->base, range) || range->mapped) return CUDA_SUCCESS;
+  uint64_t address = 0;
+  if (CUresult error = remote::HostMap(at, range->base, range->size, &address)) return error;
+  if (CUresult error = coherent().add(range->base, range->size, address)) return error;
+  range->mapped = address;
+  ranges().add(*range);
+  if (address == range->base) return CUDA_SUCCESS;
+  // The server had something else there: the address on the device is another one.
+  if (!ranges().reserve(address, range->size)) log(Level::kWarn, "mapped memory lies at an address that this process uses");
+  Range twin = *range;
+  twin.base = address;
+  twin.memory = Memory::kMapped;
+  ranges().add(twin);
+  return CUDA_SUCCESS;
+}
+
+void unmap(const Caller& at, const Range& range) {
+  if (!range.mapped) return;
+  coherent().remove(range.base);
+  if (range.mapped != range.base) ranges().remove(range.mapped, true);
+  remote::HostUnmap(at, range.mapped);
 }
 
 CUresult allocate(void** out, size_t size, unsigned flags) {
@@ -73,6 +105,7 @@ CUresult cuMemFreeHost(void* memory) {
   // Copies may still read or fill it: the driver waits for them too.
   at.context = range.context;
   CUresult status = context_alive(at.context) ? api::cuCtxSynchronize_v2((CUcontext)at.context) : CUDA_SUCCESS;
+  unmap(at, range);
   ranges().remove(range.base, false);
   munmap(memory, whole_pages(range.size));
   return status;
@@ -86,6 +119,7 @@ CUresult cuMemHostUnregister(void* memory) {
     return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
   }
   const CUresult status = cuCtxSynchronize();
+  unmap(at, range);
   ranges().remove(range.base, false);
   return status;
 }
@@ -104,8 +138,9 @@ CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr* out, void* memory, unsigned f
   if (CUresult error = enter(Scope::kContext, false, &at)) return error;
   Range range;
   if (!out || flags || !ranges().find(to_name(memory), &range) || range.on_device()) return CUDA_ERROR_INVALID_VALUE;
-  log_refusal("cuMemHostGetDevicePointer", "mapped host memory is not remoted yet");
-  return CUDA_ERROR_NOT_SUPPORTED;
+  if (CUresult error = map(at, &range)) return error;
+  *out = range.mapped + (to_name(memory) - range.base);
+  return CUDA_SUCCESS;
 }
 
 }  // namespace bitfusion::interposer::api

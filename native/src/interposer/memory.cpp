@@ -4,6 +4,7 @@
 #include "calls/api.h"
 #include "calls/remote.h"
 #include "interposer/check.h"
+#include "interposer/coherent.h"
 
 namespace bitfusion::interposer::api {
 namespace {
@@ -58,6 +59,10 @@ CUresult cuMemFree_v2(CUdeviceptr address) {
   if (!address) return CUDA_SUCCESS;
   Range range;
   if (!ranges().find(address, &range) || range.base != address || !range.allocated()) return CUDA_ERROR_INVALID_VALUE;
+  if (range.memory == Memory::kManaged) {
+    coherent().remove(address);
+    close_memory(address, range.size);
+  }
   if (range.memory != Memory::kGraph) ranges().remove(address, true);  // a graph brings its memory back
   at.context = range.context;  // as the driver does, whatever context is current
   return remote::cuMemFree_v2(at, address);

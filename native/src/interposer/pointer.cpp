@@ -21,15 +21,16 @@ CUresult describe(void* out, CUpointer_attribute attribute, uint64_t address, co
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
       return put<unsigned>(out, range.on_device() ? CU_MEMORYTYPE_DEVICE : CU_MEMORYTYPE_HOST);
     case CU_POINTER_ATTRIBUTE_DEVICE_POINTER:
-      return range.on_device() ? put(out, address) : CUDA_ERROR_INVALID_VALUE;  // not mapped
+      if (range.on_device()) return put(out, address);
+      return range.mapped ? put(out, range.mapped + (address - range.base)) : CUDA_ERROR_INVALID_VALUE;
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-      return range.on_device() ? CUDA_ERROR_INVALID_VALUE : put(out, address);
+      return range.on_device() && range.memory != Memory::kManaged ? CUDA_ERROR_INVALID_VALUE : put(out, address);
     case CU_POINTER_ATTRIBUTE_SYNC_MEMOPS:
       return put<unsigned>(out, 0);
     case CU_POINTER_ATTRIBUTE_BUFFER_ID:
       return put<unsigned long long>(out, range.id);
     case CU_POINTER_ATTRIBUTE_IS_MANAGED:
-      return put<unsigned>(out, 0);
+      return put<unsigned>(out, range.memory == Memory::kManaged);
     case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
       return put<int>(out, range.device);
     case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:

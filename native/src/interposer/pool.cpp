@@ -181,7 +181,9 @@ CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream) {
   uint64_t name;
   if (!name_stream(at, stream, &name)) return CUDA_ERROR_INVALID_HANDLE;
   Range range;
-  if (!ranges().find(address, &range) || range.base != address || !range.allocated()) return CUDA_ERROR_INVALID_VALUE;
+  if (!ranges().find(address, &range) || range.base != address || !range.allocated() || range.memory == Memory::kManaged) {
+    return CUDA_ERROR_INVALID_VALUE;
+  }
   if (range.memory != Memory::kGraph) ranges().remove(address, true);  // a graph brings its memory back
   return remote::cuMemFreeAsync(at, address, name);
 }

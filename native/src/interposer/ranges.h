@@ -11,13 +11,14 @@
 
 namespace bitfusion::interposer {
 
-enum class Memory : uint8_t { kDevice, kPool, kGraph, kMapped, kReserved, kGlobal, kPinned, kRegistered };
+enum class Memory : uint8_t { kDevice, kPool, kGraph, kManaged, kMapped, kReserved, kGlobal, kPinned, kRegistered };
 
 struct Range {
   uint64_t base = 0;
   uint64_t size = 0;
   uint64_t context = 0;
   uint64_t pool = 0;  // handle of the pool it comes from
+  uint64_t mapped = 0;  // host memory: its address on the device, once it has one
   uint64_t id = 0;    // CU_POINTER_ATTRIBUTE_BUFFER_ID
   int device = 0;
   unsigned flags = 0;
@@ -25,7 +26,7 @@ struct Range {
 
   bool on_device() const { return memory < Memory::kPinned; }
   // Whether the application gives it back by its address.
-  bool allocated() const { return memory == Memory::kDevice || memory == Memory::kPool || memory == Memory::kGraph; }
+  bool allocated() const { return memory <= Memory::kManaged; }
 };
 
 class Ranges {

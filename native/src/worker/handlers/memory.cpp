@@ -29,6 +29,9 @@ CUresult cuMemAlloc_v2(Call& call, CUdeviceptr* out, size_t size) {
 
 CUresult cuMemFree_v2(Call& call, CUdeviceptr address) {
   State& state = state_of(call);
+  void* none;
+  uint64_t no_size;
+  state.coherence.remove(address, &none, &no_size);
   const CUresult status = state.cuda.cuMemFree_v2(address);
   if (status == CUDA_SUCCESS && !state.accounts.remove(address)) state.pools.remove(address);
   return status;

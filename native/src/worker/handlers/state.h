@@ -12,6 +12,7 @@
 #include "calls/cuda_driver.h"
 #include "worker/executor.h"
 #include "worker/handlers/accounts.h"
+#include "worker/handlers/coherence.h"
 #include "worker/handlers/graphs.h"
 #include "worker/handlers/image_cache.h"
 #include "worker/handlers/limits.h"
@@ -76,6 +77,7 @@ class State {
   Limits limits;
   Graphs graphs;
   Links links;
+  Coherence coherence;
   Values textures, surfaces;
   ImageCache images;
   nvml::Server nvml;
