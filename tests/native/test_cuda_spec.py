@@ -67,9 +67,9 @@ def test_introduction_versions_are_those_of_the_header() -> None:
 
 
 def test_enough_is_served() -> None:
-    """At least 160 entry points are answered by the client or the server; the others say why not."""
+    """Four in five entry points are answered by the client or the server; the others say why not."""
     rows = calls(Api.CUDA)
-    assert sum(row.call_class is not CallClass.REFUSED for row in rows) >= 160
+    assert sum(row.call_class is not CallClass.REFUSED for row in rows) >= 0.8 * len(rows)
     assert all(row.reason for row in rows if row.call_class is CallClass.REFUSED)
 
 

@@ -2,214 +2,67 @@
 
 from __future__ import annotations
 
-from native.spec.model import STREAM, CallClass, Hand, Run, call, device_pointer, handle, value
+from dataclasses import dataclass
+
+from native.spec.model import STREAM, Arg, Call, CallClass, Hand, Run, call, device_pointer, handle, value
 
 ASYNC = CallClass.ASYNC
 
 
-ROWS = (
-    call(
-        "cuMemsetD8",
-        2000,
-        ASYNC,
-        value("dstDevice", "CUdeviceptr_v1"),
-        value("uc", "unsigned char"),
-        value("N", "unsigned int"),
-        via="its asynchronous form",
-    ),
-    call(
-        "cuMemsetD8_v2",
+@dataclass(frozen=True)
+class _Fill:
+    """What is filled with: the suffix of the calls, and the element."""
+
+    suffix: str
+    bits: int
+    name: str  # of the parameter
+    ctype: str
+    pitched: bool
+
+    def sizes(self, ctype: str) -> tuple[tuple[Arg, ...], tuple[Arg, ...]]:
+        """Parameters before and behind the value."""
+        if not self.pitched:
+            return (), (value("N", ctype),)
+        return (value("dstPitch", ctype),), (value("Width", ctype), value("Height", ctype))
+
+    def args(self, destination: Arg, ctype: str) -> tuple[Arg, ...]:
+        """All parameters but the stream."""
+        before, behind = self.sizes(ctype)
+        return (destination, *before, value(self.name, self.ctype), *behind)
+
+    @property
+    def extent(self) -> str:
+        """Bytes that are touched."""
+        count = "Width" if self.pitched else "N"
+        row = count if self.bits == 8 else f"covered({count}, {self.bits // 8})"
+        return f"covered(dstPitch, {row}, Height)" if self.pitched else row
+
+
+_ELEMENTS = ((8, "uc", "unsigned char"), (16, "us", "unsigned short"), (32, "ui", "unsigned int"))
+_FILLS = [
+    _Fill(f"{kind}{bits}", bits, name, ctype, kind == "D2D") for kind in ("D", "D2D") for bits, name, ctype in _ELEMENTS
+]  # fmt: skip
+
+
+def _plain(fill: _Fill) -> tuple[Call, Call]:
+    name, via = f"cuMemset{fill.suffix}", "its asynchronous form"
+    return (
+        call(name, 2000, ASYNC, *fill.args(value("dstDevice", "CUdeviceptr_v1"), "unsigned int"), via=via),
+        call(f"{name}_v2", 3020, ASYNC, *fill.args(device_pointer("dstDevice"), "size_t"), via=via, per_thread="ptds@7000"),
+    )
+
+
+def _asynchronous(fill: _Fill) -> Call:
+    return call(
+        f"cuMemset{fill.suffix}Async",
         3020,
         ASYNC,
-        device_pointer("dstDevice"),
-        value("uc", "unsigned char"),
-        value("N", "size_t"),
-        via="its asynchronous form",
-        per_thread="ptds@7000",
-    ),
-    call(
-        "cuMemsetD16",
-        2000,
-        ASYNC,
-        value("dstDevice", "CUdeviceptr_v1"),
-        value("us", "unsigned short"),
-        value("N", "unsigned int"),
-        via="its asynchronous form",
-    ),
-    call(
-        "cuMemsetD16_v2",
-        3020,
-        ASYNC,
-        device_pointer("dstDevice"),
-        value("us", "unsigned short"),
-        value("N", "size_t"),
-        via="its asynchronous form",
-        per_thread="ptds@7000",
-    ),
-    call(
-        "cuMemsetD32",
-        2000,
-        ASYNC,
-        value("dstDevice", "CUdeviceptr_v1"),
-        value("ui", "unsigned int"),
-        value("N", "unsigned int"),
-        via="its asynchronous form",
-    ),
-    call(
-        "cuMemsetD32_v2",
-        3020,
-        ASYNC,
-        device_pointer("dstDevice"),
-        value("ui", "unsigned int"),
-        value("N", "size_t"),
-        via="its asynchronous form",
-        per_thread="ptds@7000",
-    ),
-    call(
-        "cuMemsetD2D8",
-        2000,
-        ASYNC,
-        value("dstDevice", "CUdeviceptr_v1"),
-        value("dstPitch", "unsigned int"),
-        value("uc", "unsigned char"),
-        value("Width", "unsigned int"),
-        value("Height", "unsigned int"),
-        via="its asynchronous form",
-    ),
-    call(
-        "cuMemsetD2D8_v2",
-        3020,
-        ASYNC,
-        device_pointer("dstDevice"),
-        value("dstPitch", "size_t"),
-        value("uc", "unsigned char"),
-        value("Width", "size_t"),
-        value("Height", "size_t"),
-        via="its asynchronous form",
-        per_thread="ptds@7000",
-    ),
-    call(
-        "cuMemsetD2D16",
-        2000,
-        ASYNC,
-        value("dstDevice", "CUdeviceptr_v1"),
-        value("dstPitch", "unsigned int"),
-        value("us", "unsigned short"),
-        value("Width", "unsigned int"),
-        value("Height", "unsigned int"),
-        via="its asynchronous form",
-    ),
-    call(
-        "cuMemsetD2D16_v2",
-        3020,
-        ASYNC,
-        device_pointer("dstDevice"),
-        value("dstPitch", "size_t"),
-        value("us", "unsigned short"),
-        value("Width", "size_t"),
-        value("Height", "size_t"),
-        via="its asynchronous form",
-        per_thread="ptds@7000",
-    ),
-    call(
-        "cuMemsetD2D32",
-        2000,
-        ASYNC,
-        value("dstDevice", "CUdeviceptr_v1"),
-        value("dstPitch", "unsigned int"),
-        value("ui", "unsigned int"),
-        value("Width", "unsigned int"),
-        value("Height", "unsigned int"),
-        via="its asynchronous form",
-    ),
-    call(
-        "cuMemsetD2D32_v2",
-        3020,
-        ASYNC,
-        device_pointer("dstDevice"),
-        value("dstPitch", "size_t"),
-        value("ui", "unsigned int"),
-        value("Width", "size_t"),
-        value("Height", "size_t"),
-        via="its asynchronous form",
-        per_thread="ptds@7000",
-    ),
-    call(
-        "cuMemsetD8Async",
-        3020,
-        ASYNC,
-        device_pointer("dstDevice", extent="N"),
-        value("uc", "unsigned char"),
-        value("N", "size_t"),
+        *fill.args(device_pointer("dstDevice", extent=fill.extent), "size_t"),
         handle("hStream", STREAM),
         hand=Hand.CLIENT,
         run=Run.WORK,
         per_thread="ptsz@7000",
-    ),
-    call(
-        "cuMemsetD16Async",
-        3020,
-        ASYNC,
-        device_pointer("dstDevice", extent="covered(N, 2)"),
-        value("us", "unsigned short"),
-        value("N", "size_t"),
-        handle("hStream", STREAM),
-        hand=Hand.CLIENT,
-        run=Run.WORK,
-        per_thread="ptsz@7000",
-    ),
-    call(
-        "cuMemsetD32Async",
-        3020,
-        ASYNC,
-        device_pointer("dstDevice", extent="covered(N, 4)"),
-        value("ui", "unsigned int"),
-        value("N", "size_t"),
-        handle("hStream", STREAM),
-        hand=Hand.CLIENT,
-        run=Run.WORK,
-        per_thread="ptsz@7000",
-    ),
-    call(
-        "cuMemsetD2D8Async",
-        3020,
-        ASYNC,
-        device_pointer("dstDevice", extent="covered(dstPitch, Width, Height)"),
-        value("dstPitch", "size_t"),
-        value("uc", "unsigned char"),
-        value("Width", "size_t"),
-        value("Height", "size_t"),
-        handle("hStream", STREAM),
-        hand=Hand.CLIENT,
-        run=Run.WORK,
-        per_thread="ptsz@7000",
-    ),
-    call(
-        "cuMemsetD2D16Async",
-        3020,
-        ASYNC,
-        device_pointer("dstDevice", extent="covered(dstPitch, covered(Width, 2), Height)"),
-        value("dstPitch", "size_t"),
-        value("us", "unsigned short"),
-        value("Width", "size_t"),
-        value("Height", "size_t"),
-        handle("hStream", STREAM),
-        hand=Hand.CLIENT,
-        run=Run.WORK,
-        per_thread="ptsz@7000",
-    ),
-    call(
-        "cuMemsetD2D32Async",
-        3020,
-        ASYNC,
-        device_pointer("dstDevice", extent="covered(dstPitch, covered(Width, 4), Height)"),
-        value("dstPitch", "size_t"),
-        value("ui", "unsigned int"),
-        value("Width", "size_t"),
-        value("Height", "size_t"),
-        handle("hStream", STREAM),
-        hand=Hand.CLIENT,
-        run=Run.WORK,
-        per_thread="ptsz@7000",
-    ),
-)
+    )
+
+
+ROWS = (*(row for fill in _FILLS for row in _plain(fill)), *(_asynchronous(fill) for fill in _FILLS))

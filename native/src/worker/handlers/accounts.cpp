@@ -32,16 +32,18 @@ bool Accounts::remove(uint64_t address) {
 
 void Accounts::forget(uint64_t context) {
   std::lock_guard lock(mutex_);
-  std::erase_if(ranges_, [&](const auto& entry) {
+  const auto gone = [&](const auto& entry) {
     if (entry.second.context != context) return false;
     budget_.release(entry.second.device, entry.second.size);
     return true;
-  });
+  };
+  std::erase_if(ranges_, gone);
+  std::erase_if(named_, [&](const auto& entry) { return context && gone(entry); });
 }
 
-void Accounts::add_named(uint64_t name, uint64_t size, uint32_t device) {
+void Accounts::add_named(uint64_t name, uint64_t size, uint32_t device, uint64_t context) {
   std::lock_guard lock(mutex_);
-  named_[name] = {size, device};
+  named_[name] = {size, device, context};
 }
 
 bool Accounts::release_named(uint64_t name) {

@@ -38,7 +38,8 @@ class Accounts {
   void forget(uint64_t context);
 
   // Memory that has a name instead of an address (cuMemCreate). It is given back when it has been released and is mapped nowhere.
-  void add_named(uint64_t name, uint64_t size, uint32_t device);
+  // With a context (State::account_of) it ends with that.
+  void add_named(uint64_t name, uint64_t size, uint32_t device, uint64_t context = 0);
   bool release_named(uint64_t name);  // false: there is none
   // `name` is another name of the memory that is mapped there.
   void retain_named(uint64_t name, uint64_t address);

@@ -53,7 +53,7 @@ CUresult create(Call& call, uint64_t name, Handle kind, const CUDA_ARRAY3D_DESCR
     return status;
   }
   state.objects.add(name, kind, array);
-  state.accounts.add_named(name, size, device);
+  state.accounts.add_named(name, size, device, state.account_of(call.header));
   return CUDA_SUCCESS;
 }
 

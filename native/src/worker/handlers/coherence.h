@@ -15,6 +15,8 @@ class Coherence {
  public:
   // A range that is zero on both sides; `mapped` is host memory of ours behind it, or null.
   void add(uint64_t base, uint64_t size, void* mapped, uint64_t mapped_size);
+  // Whether one range holds all of it.
+  bool contains(uint64_t address, uint64_t size) const;
   // False: there is none.
   bool remove(uint64_t base, void** mapped, uint64_t* mapped_size);
   // Answers where to go on, then offset and bytes of each page that has changed in a part from `begin` on.
@@ -27,7 +29,7 @@ class Coherence {
     uint64_t mapped_size;
   };
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<uint64_t, Range> ranges_;
   std::map<uint64_t, CUstream> streams_;  // by the context's name
 };

@@ -24,6 +24,15 @@ void Coherence::add(uint64_t base, uint64_t size, void* mapped, uint64_t mapped_
   ranges_[base] = {std::vector<std::byte>(size), mapped, mapped_size};
 }
 
+bool Coherence::contains(uint64_t address, uint64_t size) const {
+  std::lock_guard lock(mutex_);
+  auto after = ranges_.upper_bound(address);
+  if (after == ranges_.begin()) return false;
+  const auto& [base, range] = *std::prev(after);
+  const uint64_t offset = address - base;
+  return offset <= range.seen.size() && size <= range.seen.size() - offset;
+}
+
 bool Coherence::remove(uint64_t base, void** mapped, uint64_t* mapped_size) {
   std::lock_guard lock(mutex_);
   auto at = ranges_.find(base);
@@ -71,7 +80,7 @@ CUresult cuMemAllocManaged(Call& call, CUdeviceptr* out, size_t size, unsigned f
     state.accounts.give_back(device, size);
     return status;
   }
-  state.accounts.add(*out, size, device, call.header.context);
+  state.accounts.add(*out, size, device, state.account_of(call.header));
   state.coherence.add(*out, size, nullptr, 0);
   return CUDA_SUCCESS;
 }

@@ -17,7 +17,7 @@ CUresult GreenContext(Call& call, uint64_t name, CUgreenCtx green, int* device) 
   state.cuda.cuCtxSetCurrent(before);
   if (status != CUDA_SUCCESS) return status;
   state.objects.add(name, Handle::kContext, context, state.objects.name_of(Handle::kGreenContext, green));
-  state.note_context(name, *device);
+  state.note_context(name, {context, *device, true});
   return CUDA_SUCCESS;
 }
 

@@ -152,7 +152,7 @@ uint64_t State::account_of(const wire::FrameHeader& header) const {
 }
 
 bool State::owns(uint64_t address, uint64_t size) const {
-  if (accounts.contains(address, size)) return true;
+  if (accounts.contains(address, size) || coherence.contains(address, size)) return true;
   // Pools, variables, mappings: the driver knows them. A range may go on in the next mapping.
   while (size > 0) {
     unsigned type = 0;
