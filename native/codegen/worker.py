@@ -8,7 +8,7 @@ from native.spec.registry import numbers
 
 # Objects that hand-written handlers get by name, because they keep more about them than the driver's handle.
 _BY_NAME = (LIBRARY, MEMORY)
-_MEMORY_AREAS = frozenset({"memory", "virtual_memory"})
+_MEMORY_AREAS = frozenset({"array", "managed", "memory", "virtual_memory"})
 
 
 def driver_header(rows: list[Call]) -> str:

@@ -29,8 +29,9 @@ inline CUDA_ARRAY3D_DESCRIPTOR_v1 narrow(const CUDA_ARRAY3D_DESCRIPTOR& now) {
 }
 
 inline CUDA_MEMCPY2D wide(const CUDA_MEMCPY2D_v1& old) {
-  return {old.srcXInBytes, old.srcY,     old.srcMemoryType, old.srcHost,       old.srcDevice, old.srcArray,  old.srcPitch,     old.dstXInBytes,
-          old.dstY,        old.dstMemoryType, old.dstHost,  old.dstDevice,     old.dstArray,  old.dstPitch,  old.WidthInBytes, old.Height};
+  return {old.srcXInBytes, old.srcY,        old.srcMemoryType, old.srcHost,       old.srcDevice, old.srcArray,
+          old.srcPitch,    old.dstXInBytes, old.dstY,          old.dstMemoryType, old.dstHost,   old.dstDevice,
+          old.dstArray,    old.dstPitch,    old.WidthInBytes,  old.Height};
 }
 inline CUDA_MEMCPY3D wide(const CUDA_MEMCPY3D_v1& old) {
   CUDA_MEMCPY3D now = {};

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <set>
 
+#include "bitfusion/zero_pages.h"
 #include "calls/remote.h"
 #include "interposer/check.h"
 
@@ -28,11 +29,11 @@ uint64_t page_up(uint64_t address) { return page_down(address + kPage - 1); }
 
 struct Coherent::Range {
   uint64_t base, size, server;
-  std::unique_ptr<std::byte[]> shadow;  // what the server has
+  ZeroPages shadow;  // what the server has
 
   std::byte* memory() const { return reinterpret_cast<std::byte*>(base); }
   bool differs(uint64_t offset) const {
-    return std::memcmp(memory() + offset, shadow.get() + offset, std::min<uint64_t>(kPage, size - offset)) != 0;
+    return std::memcmp(memory() + offset, shadow.data() + offset, std::min<uint64_t>(kPage, size - offset)) != 0;
   }
 };
 
@@ -53,8 +54,8 @@ void send(const Caller& at, uint64_t stream, Coherent::Range& range) {
     uint64_t end = begin + kPage;
     while (end < range.size && range.differs(end)) end += kPage;
     end = std::min(end, range.size);
-    std::memcpy(range.shadow.get() + begin, range.memory() + begin, end - begin);
-    at.link->copy_in(at.context, stream, range.server + begin, range.shadow.get() + begin, end - begin, transport::CopyMode::kPageable);
+    std::memcpy(range.shadow.data() + begin, range.memory() + begin, end - begin);
+    at.link->copy_in(at.context, stream, range.server + begin, range.shadow.data() + begin, end - begin, transport::CopyMode::kPageable);
     begin = end;
   }
 }
@@ -68,9 +69,8 @@ Coherent& coherent() {
 
 CUresult Coherent::add(uint64_t base, uint64_t size, uint64_t server) {
   auto range = std::make_unique<Range>();
-  *range = {base, size, server, std::unique_ptr<std::byte[]>(new (std::nothrow) std::byte[size])};
-  if (!range->shadow) return CUDA_ERROR_OUT_OF_MEMORY;
-  std::memset(range->shadow.get(), 0, size);
+  *range = {base, size, server, ZeroPages(size)};
+  if (!range->shadow.data()) return CUDA_ERROR_OUT_OF_MEMORY;
   std::lock_guard lock(mutex);
   all()[base] = std::move(range);
   any_.store(true, std::memory_order_release);
@@ -115,7 +115,7 @@ CUresult Coherent::fetch(const Caller& at, Range& range) {
       const auto bytes = in.blob();
       if (!in.ok() || offset > range.size || bytes.size() > range.size - offset) return CUDA_ERROR_DEVICE_UNAVAILABLE;
       std::memcpy(range.memory() + offset, bytes.data(), bytes.size());
-      std::memcpy(range.shadow.get() + offset, bytes.data(), bytes.size());
+      std::memcpy(range.shadow.data() + offset, bytes.data(), bytes.size());
     }
   }
   return CUDA_SUCCESS;

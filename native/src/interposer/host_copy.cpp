@@ -50,9 +50,8 @@ transport::HostBytes serve(void* argument, uint32_t number, transport::HostBytes
   const size_t total = copy->shape.WidthInBytes * copy->shape.Height * copy->shape.Depth;
   const size_t begin = std::min(number * wire::kHostPiece, total), end = std::min(begin + wire::kHostPiece, total);
   if (copy->destination.first && arrived.size >= end - begin) {
-    each_part(*copy, copy->destination, begin, end, [&](std::byte* host, size_t at, size_t size) {
-      std::memcpy(host, arrived.data + at, size);
-    });
+    each_part(*copy, copy->destination, begin, end,
+              [&](std::byte* host, size_t at, size_t size) { std::memcpy(host, arrived.data + at, size); });
     return {};
   }
   if (!copy->source.first) return {};
@@ -73,8 +72,8 @@ CUresult remember_host_copy(const Caller& at, CUDA_MEMCPY3D* shape, uint64_t* nu
   auto* copy = new (std::nothrow) HostCopy{*shape, {}, {}};
   if (!copy) return CUDA_ERROR_OUT_OF_MEMORY;
   size_t total;
-  bool fits = shape->WidthInBytes && shape->Height && shape->Depth &&
-              !__builtin_mul_overflow(shape->WidthInBytes, shape->Height, &total) && !__builtin_mul_overflow(total, shape->Depth, &total);
+  bool fits = shape->WidthInBytes && shape->Height && shape->Depth && !__builtin_mul_overflow(shape->WidthInBytes, shape->Height, &total) &&
+              !__builtin_mul_overflow(total, shape->Depth, &total);
   if (shape->srcMemoryType == CU_MEMORYTYPE_HOST) {
     const size_t pitch = shape->srcPitch ? shape->srcPitch : shape->srcXInBytes + shape->WidthInBytes;
     fits = fits && shape->srcHost && holds(*shape, shape->srcXInBytes, pitch, shape->srcY, shape->srcHeight);

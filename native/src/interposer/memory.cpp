@@ -64,7 +64,7 @@ CUresult cuMemFree_v2(CUdeviceptr address) {
     close_memory(address, range.size);
   }
   if (range.memory != Memory::kGraph) ranges().remove(address, true);  // a graph brings its memory back
-  at.context = range.context;  // as the driver does, whatever context is current
+  at.context = range.context;                                          // as the driver does, whatever context is current
   return remote::cuMemFree_v2(at, address);
 }
 

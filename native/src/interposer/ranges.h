@@ -17,9 +17,9 @@ struct Range {
   uint64_t base = 0;
   uint64_t size = 0;
   uint64_t context = 0;
-  uint64_t pool = 0;  // handle of the pool it comes from
+  uint64_t pool = 0;    // handle of the pool it comes from
   uint64_t mapped = 0;  // host memory: its address on the device, once it has one
-  uint64_t id = 0;    // CU_POINTER_ATTRIBUTE_BUFFER_ID
+  uint64_t id = 0;      // CU_POINTER_ATTRIBUTE_BUFFER_ID
   int device = 0;
   unsigned flags = 0;
   Memory memory = Memory::kDevice;

@@ -1,6 +1,5 @@
 // The interface before CUDA 3.2, whose sizes and device addresses are 32 bits wide.
 #include "bitfusion/cuda_v1.h"
-
 #include "calls/api.h"
 #include "interposer/check.h"
 

@@ -20,9 +20,7 @@ class Link::Impl final : public ReceiverEvents, public CallbackHost {
 
   // ReceiverEvents
   void async_error(uint32_t status) override;
-  void callback(wire::Reader request, uint64_t landed, Printed printed) override {
-    callbacks.arrived(request, landed, std::move(printed));
-  }
+  void callback(wire::Reader request, uint64_t landed, Printed printed) override { callbacks.arrived(request, landed, std::move(printed)); }
   void ended(const char* reason, size_t size) override;
   std::byte* reply_room(Reply* reply, size_t size) override { return Link::reply_room(*reply, size); }
   // CallbackHost

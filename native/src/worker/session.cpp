@@ -396,9 +396,9 @@ CUresult Session::enqueue_callback(CUstream stream, uint64_t callback, bool with
     once->session->run_host_function(once->callback, status);
   };
   auto once = std::make_unique<Once>(this, callback);
-  const CUresult status =
-      with_status ? driver_.stream_add_callback(stream, [](CUstream, CUresult state, void* data) { run(data, state); }, once.get(), 0)
-                  : driver_.launch_host_func(stream, [](void* data) { run(data, CUDA_SUCCESS); }, once.get());
+  const CUresult status = with_status ? driver_.stream_add_callback(
+                                            stream, [](CUstream, CUresult state, void* data) { run(data, state); }, once.get(), 0)
+                                      : driver_.launch_host_func(stream, [](void* data) { run(data, CUDA_SUCCESS); }, once.get());
   if (status == CUDA_SUCCESS) once.release();
   return status;
 }

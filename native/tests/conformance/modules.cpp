@@ -30,7 +30,7 @@ GROUP(green_contexts) {
   conformance::begin();
   CUdevResource resource = {}, groups[4] = {}, rest = {};
   CALL_ON_GPU(OK, cuDeviceGetDevResource, 0, &resource, CU_DEV_RESOURCE_TYPE_SM);
-  CALL(INVALID, cuDeviceGetDevResource, 0, nullptr, CU_DEV_RESOURCE_TYPE_SM);
+  if (resource.type == CU_DEV_RESOURCE_TYPE_SM) CALL(INVALID, cuDeviceGetDevResource, 0, nullptr, CU_DEV_RESOURCE_TYPE_SM);
   if (resource.type != CU_DEV_RESOURCE_TYPE_SM) return;
   unsigned count = 4;
   CALL(OK, cuDevSmResourceSplitByCount, groups, &count, &resource, &rest, 0, 2);

@@ -107,12 +107,8 @@ CUresult cuMemGetAddressRange(CUdeviceptr_v1* base, unsigned* size, CUdeviceptr_
 CUresult cuMemcpyHtoD(CUdeviceptr_v1 to, const void* from, unsigned size) { return cuMemcpyHtoD_v2(to, from, size); }
 CUresult cuMemcpyDtoH(void* to, CUdeviceptr_v1 from, unsigned size) { return cuMemcpyDtoH_v2(to, from, size); }
 CUresult cuMemcpyDtoD(CUdeviceptr_v1 to, CUdeviceptr_v1 from, unsigned size) { return cuMemcpyDtoD_v2(to, from, size); }
-CUresult cuMemcpyDtoA(CUarray to, unsigned offset, CUdeviceptr_v1 from, unsigned size) {
-  return cuMemcpyDtoA_v2(to, offset, from, size);
-}
-CUresult cuMemcpyAtoD(CUdeviceptr_v1 to, CUarray from, unsigned offset, unsigned size) {
-  return cuMemcpyAtoD_v2(to, from, offset, size);
-}
+CUresult cuMemcpyDtoA(CUarray to, unsigned offset, CUdeviceptr_v1 from, unsigned size) { return cuMemcpyDtoA_v2(to, offset, from, size); }
+CUresult cuMemcpyAtoD(CUdeviceptr_v1 to, CUarray from, unsigned offset, unsigned size) { return cuMemcpyAtoD_v2(to, from, offset, size); }
 CUresult cuMemcpyHtoDAsync(CUdeviceptr_v1 to, const void* from, unsigned size, CUstream stream) {
   return cuMemcpyHtoDAsync_v2(to, from, size, stream);
 }

@@ -92,7 +92,7 @@ CUresult resolve(State& state, uint64_t name, CUDA_RESOURCE_DESC* resource) {
       return state.objects.find(name, Handle::kArray, &resource->res.array.hArray) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
     case CU_RESOURCE_TYPE_MIPMAPPED_ARRAY:
       return state.objects.find(name, Handle::kMipmappedArray, &resource->res.mipmap.hMipmappedArray) ? CUDA_SUCCESS
-                                                                                                       : CUDA_ERROR_INVALID_HANDLE;
+                                                                                                      : CUDA_ERROR_INVALID_HANDLE;
     case CU_RESOURCE_TYPE_LINEAR:
     case CU_RESOURCE_TYPE_PITCH2D:
       return CUDA_SUCCESS;
@@ -113,7 +113,8 @@ CUresult cuArrayCreate_v2(Call& call, uint64_t name, const CUDA_ARRAY_DESCRIPTOR
 CUresult cuArray3DCreate_v2(Call& call, uint64_t name, const CUDA_ARRAY3D_DESCRIPTOR* wanted) {
   State& state = state_of(call);
   if (!wanted) return CUDA_ERROR_INVALID_VALUE;
-  return create<CUarray>(call, name, Handle::kArray, *wanted, 1, [&](CUarray* made) { return state.cuda.cuArray3DCreate_v2(made, wanted); });
+  return create<CUarray>(call, name, Handle::kArray, *wanted, 1,
+                         [&](CUarray* made) { return state.cuda.cuArray3DCreate_v2(made, wanted); });
 }
 
 CUresult cuMipmappedArrayCreate(Call& call, uint64_t name, const CUDA_ARRAY3D_DESCRIPTOR* wanted, unsigned levels) {
@@ -133,9 +134,7 @@ CUresult cuMipmappedArrayDestroy(Call& call, uint64_t name) {
 }
 
 CUresult CopyShaped(Call& call, CUstream stream, CUarray source, CUarray destination, CUDA_MEMCPY3D shape) {
-  const auto wrong = [](CUmemorytype type, CUarray array) {
-    return type == CU_MEMORYTYPE_ARRAY ? !array : type != CU_MEMORYTYPE_DEVICE;
-  };
+  const auto wrong = [](CUmemorytype type, CUarray array) { return type == CU_MEMORYTYPE_ARRAY ? !array : type != CU_MEMORYTYPE_DEVICE; };
   if (wrong(shape.srcMemoryType, source) || wrong(shape.dstMemoryType, destination)) throw BadFrame{"a copy whose sides do not add up"};
   CUDA_MEMCPY3D copy = plain(shape);
   copy.srcArray = source;

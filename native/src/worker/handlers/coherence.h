@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
-#include <vector>
 
+#include "bitfusion/zero_pages.h"
 #include "calls/cuda_driver.h"
 #include "worker/executor.h"
 
@@ -14,7 +14,7 @@ namespace bitfusion::worker {
 class Coherence {
  public:
   // A range that is zero on both sides; `mapped` is host memory of ours behind it, or null.
-  void add(uint64_t base, uint64_t size, void* mapped, uint64_t mapped_size);
+  bool add(uint64_t base, uint64_t size, void* mapped, uint64_t mapped_size);  // false: no memory
   // Whether one range holds all of it.
   bool contains(uint64_t address, uint64_t size) const;
   // False: there is none.
@@ -24,7 +24,7 @@ class Coherence {
 
  private:
   struct Range {
-    std::vector<std::byte> seen;  // what the client was last told
+    ZeroPages seen;  // what the client was last told
     void* mapped;
     uint64_t mapped_size;
   };

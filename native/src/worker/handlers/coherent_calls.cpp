@@ -14,14 +14,17 @@ namespace bitfusion::worker {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-constexpr uint64_t kPart = 256u << 10;  // of a range, per answer
+constexpr uint64_t kPart = 256u << 10;                // of a range, per answer
 constexpr uint64_t kMostMapped = uint64_t{16} << 30;  // of host memory in one piece
 
 }  // namespace
 
-void Coherence::add(uint64_t base, uint64_t size, void* mapped, uint64_t mapped_size) {
+bool Coherence::add(uint64_t base, uint64_t size, void* mapped, uint64_t mapped_size) {
+  ZeroPages seen(size);
+  if (!seen.data()) return false;
   std::lock_guard lock(mutex_);
-  ranges_[base] = {std::vector<std::byte>(size), mapped, mapped_size};
+  ranges_[base] = {std::move(seen), mapped, mapped_size};
+  return true;
 }
 
 bool Coherence::contains(uint64_t address, uint64_t size) const {
@@ -43,8 +46,7 @@ bool Coherence::remove(uint64_t base, void** mapped, uint64_t* mapped_size) {
   return true;
 }
 
-CUresult Coherence::changed(const CudaDriver& cuda, uint64_t context, uint64_t base, uint64_t size, uint64_t begin,
-                            ReplyBuffer& reply) {
+CUresult Coherence::changed(const CudaDriver& cuda, uint64_t context, uint64_t base, uint64_t size, uint64_t begin, ReplyBuffer& reply) {
   std::lock_guard lock(mutex_);
   auto at = ranges_.find(base);
   if (at == ranges_.end() || at->second.seen.size() != size || begin >= size) return CUDA_ERROR_INVALID_VALUE;
@@ -76,12 +78,13 @@ CUresult cuMemAllocManaged(Call& call, CUdeviceptr* out, size_t size, unsigned f
   if (!state.reserve(device, size)) return CUDA_ERROR_OUT_OF_MEMORY;
   CUresult status = state.cuda.cuMemAllocManaged(out, size, flags);
   if (status == CUDA_SUCCESS) status = state.cuda.cuMemsetD8_v2(*out, 0, size);  // as the client's copy is
+  if (status == CUDA_SUCCESS && !state.coherence.add(*out, size, nullptr, 0)) status = CUDA_ERROR_OUT_OF_MEMORY;
   if (status != CUDA_SUCCESS) {
+    if (*out) state.cuda.cuMemFree_v2(*out);
     state.accounts.give_back(device, size);
     return status;
   }
   state.accounts.add(*out, size, device, state.account_of(call.header));
-  state.coherence.add(*out, size, nullptr, 0);
   return CUDA_SUCCESS;
 }
 
@@ -111,8 +114,7 @@ CUresult ModuleManaged(Call& call, uint64_t name, const std::string& variable, u
   if (CUresult error = state.cuda.cuLibraryGetManaged(&base, &bytes, set->library, variable.c_str())) return error;
   *address = base;
   *size = bytes;
-  state.coherence.add(base, bytes, nullptr, 0);
-  return CUDA_SUCCESS;
+  return state.coherence.add(base, bytes, nullptr, 0) ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 // Host memory of the client gets a twin here, at the same address where that is free.
@@ -132,8 +134,10 @@ CUresult HostMap(Call& call, uint64_t base, uint64_t size, uint64_t* address) {
     return status;
   }
   *address = mapped + (base - first);
-  state.coherence.add(*address, size, memory, length);
-  return CUDA_SUCCESS;
+  if (state.coherence.add(*address, size, memory, length)) return CUDA_SUCCESS;
+  state.cuda.cuMemHostUnregister(memory);
+  munmap(memory, length);
+  return CUDA_ERROR_OUT_OF_MEMORY;
 }
 
 CUresult HostUnmap(Call& call, uint64_t address) {

@@ -147,8 +147,8 @@ CUresult GraphList(Call& call, CUgraph graph, CUgraphNode node, uint32_t asked, 
   Found found;
   resize(&found, count, question == GraphQuestion::kEdges);
   if (CUresult error = list(state, question, graph, node, &count, &found)) return error;
-  const uint64_t owner = of_node ? state.objects.owner_of(state.objects.name_of(Handle::kGraphNode, node))
-                                 : state.objects.name_of(Handle::kGraph, graph);
+  const uint64_t owner =
+      of_node ? state.objects.owner_of(state.objects.name_of(Handle::kGraphNode, node)) : state.objects.name_of(Handle::kGraph, graph);
   Namer names(state, wire::Reader(offered), owner);
   for (size_t i = 0; i < count; ++i) {
     GraphEntry entry = {names.name(found.nodes[i]), 0, found.edges[i]};
@@ -210,7 +210,8 @@ CUresult CaptureInfo(Call& call, CUstream stream, wire::Bytes offered) {
   const CUgraphNode* nodes = nullptr;
   const CUgraphEdgeData* edges = nullptr;
   size_t count = 0;
-  const CUresult error = cuda.cuStreamGetCaptureInfo_v3   ? cuda.cuStreamGetCaptureInfo_v3(stream, &status, &id, &graph, &nodes, &edges, &count)
+  const CUresult error = cuda.cuStreamGetCaptureInfo_v3
+                             ? cuda.cuStreamGetCaptureInfo_v3(stream, &status, &id, &graph, &nodes, &edges, &count)
                          : cuda.cuStreamGetCaptureInfo_v2 ? cuda.cuStreamGetCaptureInfo_v2(stream, &status, &id, &graph, &nodes, &count)
                                                           : cuda.cuStreamGetCaptureInfo(stream, &status, &id);
   if (error != CUDA_SUCCESS) return error;

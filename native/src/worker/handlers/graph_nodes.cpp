@@ -1,8 +1,7 @@
 // Graph nodes: what the client describes (native/include/bitfusion/graph_wire.h) becomes a node of the driver, and back.
-#include "bitfusion/graph_wire.h"
-
 #include <algorithm>
 
+#include "bitfusion/graph_wire.h"
 #include "calls/calls.h"
 #include "worker/handlers/decode.h"
 

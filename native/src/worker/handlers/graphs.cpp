@@ -51,7 +51,8 @@ uint64_t Graphs::number_of(const CUDA_HOST_NODE_PARAMS& node) const {
 // The host side of `shape` becomes a buffer of ours.
 std::unique_ptr<Graphs::HostCopy> Graphs::new_copy(uint64_t number, CUDA_MEMCPY3D* shape) const {
   size_t size;
-  if (__builtin_mul_overflow(shape->WidthInBytes, shape->Height, &size) || __builtin_mul_overflow(size, shape->Depth, &size)) return nullptr;
+  if (__builtin_mul_overflow(shape->WidthInBytes, shape->Height, &size) || __builtin_mul_overflow(size, shape->Depth, &size))
+    return nullptr;
   if (!size || size > (size_t{64} << 30)) return nullptr;
   auto copy = std::make_unique<HostCopy>(&executor_, number, std::vector<std::byte>(size));
   if (from_host(*shape)) shape->srcHost = copy->bytes.data();
@@ -63,7 +64,8 @@ std::unique_ptr<Graphs::HostCopy> Graphs::new_copy(uint64_t number, CUDA_MEMCPY3
 void Graphs::keep(CUgraph graph, std::unique_ptr<HostCopy> copy) {
   const auto end = [](void* data) { delete static_cast<HostCopy*>(data); };
   CUuserObject object = nullptr;
-  if (cuda_.cuUserObjectCreate && cuda_.cuUserObjectCreate(&object, copy.get(), end, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC) == CUDA_SUCCESS) {
+  if (cuda_.cuUserObjectCreate &&
+      cuda_.cuUserObjectCreate(&object, copy.get(), end, 1, CU_USER_OBJECT_NO_DESTRUCTOR_SYNC) == CUDA_SUCCESS) {
     copy.release();
     cuda_.cuGraphRetainUserObject(graph, object, 1, CU_GRAPH_USER_OBJECT_MOVE);  // if that fails it stays for good
     return;

@@ -61,7 +61,7 @@ class Graphs {
   const CudaDriver& cuda_;
   std::atomic<bool> may_capture_{false};
   std::mutex mutex_;
-  std::vector<std::unique_ptr<HostCall>> calls_;    // graphs may be cloned and run until the session ends
+  std::vector<std::unique_ptr<HostCall>> calls_;   // graphs may be cloned and run until the session ends
   std::vector<std::unique_ptr<HostCopy>> copies_;  // where the driver is too old to say when a graph has gone
 };
 

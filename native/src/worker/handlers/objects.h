@@ -67,7 +67,7 @@ class Objects {
 
   mutable std::shared_mutex mutex_;
   std::unordered_map<uint64_t, Object> by_name_;
-  std::unordered_map<Identity, uint64_t, Hash> names_;     // the newest, where an object has several
+  std::unordered_map<Identity, uint64_t, Hash> names_;    // the newest, where an object has several
   std::unordered_multimap<uint64_t, uint64_t> by_owner_;  // names by their owner's name
 };
 
