@@ -6,7 +6,7 @@ from native.codegen.text import BANNER, NAMES, lines
 from native.spec.model import Arg, Call, Kind
 
 # Calls that stop a stream until somebody lets it go on.
-_STOP_STREAMS = frozenset({"HostFunction", "cuStreamWaitValue32_v2", "cuStreamWaitValue64_v2", "cuStreamBatchMemOp_v2"})
+_STOP_STREAMS = frozenset({"HostFunction", "cuGraphLaunch", "cuStreamWaitValue32_v2", "cuStreamWaitValue64_v2", "cuStreamBatchMemOp_v2"})
 _ENUMERATORS = {
     Kind.VALUE: "kValue",
     Kind.DEVICE_POINTER: "kPointer",

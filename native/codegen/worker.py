@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from native.codegen.text import BANNER, NAMES, header_parameters, lines, result_of
-from native.spec.model import CONTEXT, EVENT, LIBRARY, MEMORY, STREAM, Arg, Call, Hand, Kind, Run
+from native.spec.model import CONTEXT, EVENT, LIBRARY, MEMORY, STREAM, Api, Arg, Call, Hand, Kind, Run
 from native.spec.registry import numbers
 
 # Objects that hand-written handlers get by name, because they keep more about them than the driver's handle.
@@ -111,6 +111,7 @@ def _handler(row: Call) -> str:
         "  [[maybe_unused]] State& state_ = state_of(call_);",
         *decode,
         f'  if (!call_.args.ok()) throw BadFrame{{"{row.name}: arguments cut short"}};',
+        *(_counted(row, arg) for arg in row.args),
         *resolve,
         _call(row),
         *(_after(row, arg) for arg in row.args),
@@ -140,6 +141,17 @@ def _decode(arg: Arg) -> str:
     if arg.kind is Kind.IN_BYTES:
         return f"  const wire::Bytes {n} = call_.args.blob();"
     return ""
+
+
+def _counted(row: Call, arg: Arg) -> str:
+    """An array has as many elements as the argument that counts them says: the driver believes that one."""
+    if row.api is Api.PRODUCT or arg.kind not in (Kind.IN_ARRAY, Kind.IN_HANDLES, Kind.OUT_ARRAY):
+        return ""  # those of our own rows are looked at by hand
+    count = f"({arg.count[1:]}.get() ? *{arg.count[1:]}.get() : 0)" if arg.count.startswith("*") else f"({arg.count})"
+    size = f"{arg.name}{'_names_' if arg.kind is Kind.IN_HANDLES else ''}.size()"
+    may_lack = arg.nullable if arg.kind is Kind.OUT_ARRAY else arg.kind is Kind.IN_ARRAY and not arg.required
+    absent = f"{size} && " if may_lack else ""
+    return f'  if ({absent}{size} != static_cast<size_t>({count})) throw BadFrame{{"{row.name}: {arg.name} is of another length"}};'
 
 
 def _resolve(row: Call, arg: Arg) -> str:

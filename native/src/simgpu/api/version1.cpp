@@ -1,6 +1,7 @@
 // The interface before CUDA 3.2, whose sizes and device addresses are 32 bits wide.
-#include "bitfusion/cuda_v1.h"
 #include "simgpu/api.h"
+// after cuda.h as the driver sees it
+#include "bitfusion/cuda_v1.h"
 #include "simgpu/context.h"
 
 using bitfusion::v1::narrow;

@@ -10,12 +10,12 @@ void run_call(void* data) {
 
 void fetch(void* data) {
   auto* copy = static_cast<Graphs::HostCopy*>(data);
-  copy->executor->copy_host_memory(copy->number, {}, copy->bytes);
+  copy->executor->copy_host_memory(copy->number, {}, {copy->bytes.data(), copy->bytes.size()});
 }
 
 void send(void* data) {
   auto* copy = static_cast<Graphs::HostCopy*>(data);
-  copy->executor->copy_host_memory(copy->number, copy->bytes, {});
+  copy->executor->copy_host_memory(copy->number, {copy->bytes.data(), copy->bytes.size()}, {});
 }
 
 bool from_host(const CUDA_MEMCPY3D& shape) { return shape.srcMemoryType == CU_MEMORYTYPE_HOST; }
@@ -54,7 +54,8 @@ std::unique_ptr<Graphs::HostCopy> Graphs::new_copy(uint64_t number, CUDA_MEMCPY3
   if (__builtin_mul_overflow(shape->WidthInBytes, shape->Height, &size) || __builtin_mul_overflow(size, shape->Depth, &size))
     return nullptr;
   if (!size || size > (size_t{64} << 30)) return nullptr;
-  auto copy = std::make_unique<HostCopy>(&executor_, number, std::vector<std::byte>(size));
+  auto copy = std::make_unique<HostCopy>(&executor_, number, ZeroPages(size));
+  if (!copy->bytes.data()) return nullptr;
   if (from_host(*shape)) shape->srcHost = copy->bytes.data();
   if (to_host(*shape)) shape->dstHost = copy->bytes.data();
   return copy;

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "bitfusion/zero_pages.h"
 #include "calls/cuda_driver.h"
 #include "worker/executor.h"
 
@@ -26,7 +27,7 @@ class Graphs {
   struct HostCopy {
     Executor* executor;
     uint64_t number;
-    std::vector<std::byte> bytes;
+    ZeroPages bytes;
   };
 
   // `cuda` may be filled later than this is made.
