@@ -181,6 +181,7 @@ GROUP(streams_and_events) {
   CALL(OK, cuEventCreate, &start, CU_EVENT_DEFAULT);
   CALL(OK, cuEventCreate, &end, CU_EVENT_DEFAULT);
   CALL(INVALID, cuEventCreate, nullptr, 0);
+  CALL(OK, cuCtxSynchronize);  // a context that is still being made answers "not ready"
   CALL(OK, cuEventQuery, start);
   CALL(OK, cuEventRecord, start, stream);
   CALL(OK, cuEventRecordWithFlags, end, stream, 0);
@@ -265,13 +266,13 @@ GROUP(code) {
 GROUP(libraries) {
   conformance::begin();
   CUlibrary library = nullptr;
-  CUkernel kernel = nullptr;
+  CUkernel kernel = nullptr, missing = nullptr;
   CUfunction function = nullptr;
   CALL(OK, cuLibraryLoadData, &library, conformance::kKernels, nullptr, nullptr, 0, nullptr, nullptr, 0);
   CALL(INVALID, cuLibraryLoadData, nullptr, conformance::kKernels, nullptr, nullptr, 0, nullptr, nullptr, 0);
   CALL(OK, cuLibraryGetKernel, &kernel, library, "add");
-  CALL(CUDA_ERROR_NOT_FOUND, cuLibraryGetKernel, &kernel, library, "nobody");
-  CALL(CUDA_ERROR_INVALID_HANDLE, cuLibraryGetKernel, &kernel, conformance::garbage<CUlibrary>(), "add");
+  CALL(CUDA_ERROR_NOT_FOUND, cuLibraryGetKernel, &missing, library, "nobody");
+  CALL(CUDA_ERROR_INVALID_HANDLE, cuLibraryGetKernel, &missing, conformance::garbage<CUlibrary>(), "add");
   unsigned count = 0;
   CALL(OK, cuLibraryGetKernelCount, &count, library);
   EQUAL("kernels", count, 2);
