@@ -43,7 +43,7 @@ CUresult read_context(State& state, uint64_t name, CUcontext* context) {
 CUresult read_kernel(State& state, wire::Reader& in, Described* node) {
   const auto wanted = in.get<KernelNode>();
   const auto packed = in.blob();
-  const Function* function = state.function(wanted.function);
+  const std::shared_ptr<const Function> function = state.function(wanted.function);
   if (!function) return CUDA_ERROR_INVALID_VALUE;
   if (packed.size() < function->parameter_bytes) throw BadFrame{"a kernel node with fewer parameter bytes than the kernel has"};
   for (uint32_t offset : function->offsets) node->pointers.push_back(const_cast<std::byte*>(packed.data()) + offset);
@@ -309,7 +309,7 @@ CUresult put_kernel(State& state, CUgraphNode handle, ReplyBuffer& reply) {
   CUDA_KERNEL_NODE_PARAMS params = {};
   if (CUresult error = ask(state.cuda.cuGraphKernelNodeGetParams_v2, handle, &params)) return error;
   KernelNode node = {name_of_context(state, params.ctx), state.number_of(params.func, params.kern), 0, {}};
-  const Function* function = state.function(node.function);
+  const std::shared_ptr<const Function> function = state.function(node.function);
   if (!function) return CUDA_ERROR_NOT_SUPPORTED;
   node.shape = {{params.gridDimX, params.gridDimY, params.gridDimZ},
                 {params.blockDimX, params.blockDimY, params.blockDimZ},
