@@ -245,6 +245,8 @@ def _keys(row: Call) -> str:
         body += "  keys.everything();\n"
     if row.area in _MEMORY_AREAS and row.run is Run.BLOCKING:
         body += "  keys.other(kMemoryKey);\n"
+    if row.after_work:
+        body += "  keys.after_work();\n"
     signature = f"void keys_{row.name}([[maybe_unused]] const wire::FrameHeader& header, [[maybe_unused]] wire::Reader args, [[maybe_unused]] Keys& keys)"
     return f"{signature} {{\n{body}}}\n"
 
@@ -262,7 +264,7 @@ def _name_key(row: Call, arg: Arg) -> str:
     if arg.handle is CONTEXT and arg.kind is not Kind.HANDLE:
         return "args.get<uint64_t>(), keys.everything();"
     if arg.handle is STREAM:
-        works = row.run in (Run.WORK, Run.WAIT_STREAM)
+        works = row.run in (Run.WORK, Run.WAIT_STREAM, Run.QUERY)
         return f"keys.{'work' if works else 'stream'}(args.get<uint64_t>());"
     if arg.handle is EVENT:
         return f"keys.{'wait_event' if row.run is Run.WAIT_EVENT else 'event'}(args.get<uint64_t>());"

@@ -280,6 +280,7 @@ class Call:
     reason: str = ""  # why it is refused
     area: str = ""  # the file it is in, filled by the registry
     result: str = ""  # result type, when not the API's own
+    after_work: bool = False  # takes away or changes what earlier work of its context may use: served after it, where that is still held
     via: str = ""  # remote, but by way of this other row or of the link's copies: written by hand in the client
     everything: bool = False  # works on the context as a whole: ordered after and before all other frames
 
@@ -328,6 +329,7 @@ def call(
     per_thread: str = "",
     api: Api = Api.CUDA,
     result: str = "",
+    after_work: bool = False,
     via: str = "",
     everything: bool = False,
 ) -> Call:
@@ -336,13 +338,26 @@ def call(
     if call_class is CallClass.LOCAL or via:
         hand = Hand.CLIENT
     return Call(
-        name, since, call_class, args, api, hand, run, scope, suffix, int(version or 0), result=result, via=via, everything=everything
+        name,
+        since,
+        call_class,
+        args,
+        api,
+        hand,
+        run,
+        scope,
+        suffix,
+        int(version or 0),
+        result=result,
+        after_work=after_work,
+        via=via,
+        everything=everything,
     )
 
 
-def product(name: str, call_class: CallClass, *args: Arg, run: Run = Run.NOW, everything: bool = False) -> Call:
+def product(name: str, call_class: CallClass, *args: Arg, run: Run = Run.NOW, everything: bool = False, after_work: bool = False) -> Call:
     """A row between our two ends; its worker side is always written by hand."""
-    return Call(name, 0, call_class, args, Api.PRODUCT, Hand.WORKER, run, Scope.INIT, everything=everything)
+    return Call(name, 0, call_class, args, Api.PRODUCT, Hand.WORKER, run, Scope.INIT, everything=everything, after_work=after_work)
 
 
 def refused(name: str, since: int, reason: str, *args: Arg, per_thread: str = "", api: Api = Api.CUDA, result: str = "") -> Call:

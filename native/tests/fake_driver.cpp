@@ -77,6 +77,12 @@ FAKE cuCtxSynchronize() { return CUDA_SUCCESS; }
 FAKE cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode*) { return CUDA_SUCCESS; }
 FAKE cuMemHostRegister(void*, size_t, unsigned) { return CUDA_SUCCESS; }
 
+// Streams from 100 on are non-blocking ones.
+FAKE cuStreamGetFlags(CUstream stream, unsigned* flags) {
+  *flags = reinterpret_cast<uint64_t>(stream) >= 100 ? CU_STREAM_NON_BLOCKING : CU_STREAM_DEFAULT;
+  return CUDA_SUCCESS;
+}
+
 FAKE cuStreamIsCapturing(CUstream, CUstreamCaptureStatus* status) {
   *status = CU_STREAM_CAPTURE_STATUS_NONE;
   return CUDA_SUCCESS;

@@ -33,6 +33,7 @@ struct State {
   Executor& executor;
   decltype(&::cuLaunchHostFunc) launch;
   std::atomic<uint64_t> counter{0};
+  std::atomic<uint64_t> noted{0};
   Gate call_gate;
   Gate stream_gate;
 };
@@ -100,6 +101,17 @@ CUresult zeros(Call& call) {
   return CUDA_SUCCESS;
 }
 
+CUresult take_away(Call& call) {
+  state_of(call).noted = state_of(call).counter.load();
+  return CUDA_SUCCESS;
+}
+
+CUresult noted(Call& call) {
+  call.reply.put(state_of(call).noted.load());
+  return CUDA_SUCCESS;
+}
+
+void after_keys(const wire::FrameHeader&, wire::Reader, Keys& keys) { keys.after_work(); }
 void work_keys(const wire::FrameHeader&, wire::Reader args, Keys& keys) { keys.work(args.get<uint64_t>()); }
 void stream_keys(const wire::FrameHeader&, wire::Reader args, Keys& keys) { keys.stream(args.get<uint64_t>()); }
 
@@ -118,19 +130,21 @@ const Row kRows[] = {
     {"open_stream", CallClass::kNow, open_stream, nullptr},
     {"nothing", CallClass::kWork, ready, work_keys},
     {"zeros", CallClass::kNow, zeros, nullptr},
+    {"take_away", CallClass::kBlocking, take_away, after_keys},
+    {"noted", CallClass::kNow, noted, nullptr},
 };
 static_assert(std::size(kRows) == kRowCount);
 
 void* create(Executor& executor, const SessionConfig&, void* driver) {
   auto launch = reinterpret_cast<decltype(&::cuLaunchHostFunc)>(dlsym(driver, "cuLaunchHostFunc"));
-  return new State{executor, launch, {}, {}, {}};
+  return new State{executor, launch, {}, {}, {}, {}};
 }
 
 void destroy(void* state) { static_cast<void>(state); }  // streams may still use it
 
 bool resolve_stream(void*, const wire::FrameHeader&, uint64_t name, CUstream* stream) {
   *stream = reinterpret_cast<CUstream>(name);
-  return name < 100;
+  return name < 200 || wire::is_legacy_stream(name);
 }
 
 bool resolve_event(void*, uint64_t, CUevent*) { return false; }

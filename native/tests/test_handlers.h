@@ -20,6 +20,8 @@ enum TestRow : uint16_t {
   kOpenStream,   // async
   kNothing,      // async, u64 stream: counted as work, does nothing
   kZeros,        // sync, u64 n -> n bytes
+  kTakeAway,     // async, after all work of its context: notes the counter
+  kNoted,        // sync -> u64 counter that was noted
   kRowCount,
 };
 

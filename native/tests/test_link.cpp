@@ -121,6 +121,37 @@ void a_full_stream_lets_others_pass() {
   CHECK(read_counter(link) == 5'010);
 }
 
+// The legacy stream comes after what is held on blocking streams, and only on those of its context.
+void the_legacy_stream_waits_for_what_is_held() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  constexpr uint64_t kLegacy = bitfusion::wire::legacy_stream(kContext), kNonBlocking = 100;
+  send(link, kNothing, kNonBlocking);
+  send(link, kHoldStream, 3);
+  for (int i = 0; i < 1'500; ++i) send(link, kCount, 3);
+  send(link, kCount, kLegacy);
+  send(link, kCount, kNonBlocking);
+  CHECK(call(link, kSyncStream, kNonBlocking) == 0);
+  CHECK(call(link, kQueryStream, kLegacy) == 600);
+  CHECK(read_counter(link) == 1);
+  send(link, kOpenStream);
+  CHECK(call(link, kSyncStream, kLegacy) == 0);
+  CHECK(call(link, kSyncStream, 3) == 0);
+  CHECK(read_counter(link) == 1'502);
+}
+
+void what_takes_away_waits_for_what_is_held() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  send(link, kHoldStream, 3);
+  for (int i = 0; i < 1'500; ++i) send(link, kCount, 3);
+  send(link, kTakeAway);
+  std::thread([&] { send(link, kOpenStream); }).join();
+  Reply reply;
+  CHECK(call(link, kNoted, 0, &reply) == 0);
+  CHECK(reply.in().get<uint64_t>() >= 500);  // no more than 1,000 units are left unfinished
+}
+
 void large_arguments_arrive_whole() {
   Loopback loopback = make(true);
   std::vector<unsigned char> bytes(5'000'001, 3);
@@ -360,6 +391,8 @@ const TestCase kCases[] = {
     {"an asynchronous error is latched once", an_asynchronous_error_is_latched_once},
     {"a blocking call stalls only its thread", a_blocking_call_stalls_only_its_thread},
     {"a full stream lets others pass", a_full_stream_lets_others_pass},
+    {"the legacy stream waits for what is held", the_legacy_stream_waits_for_what_is_held},
+    {"what takes away waits for what is held", what_takes_away_waits_for_what_is_held},
     {"large arguments arrive whole", large_arguments_arrive_whole},
     {"copies of every size and mode arrive", copies_of_every_size_and_mode_arrive},
     {"many copies on several streams interleave", many_copies_on_several_streams_interleave},

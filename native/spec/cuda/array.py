@@ -68,7 +68,7 @@ ROWS = (
         _ARRAY,
         value("planeIdx", "unsigned int"),
     ),
-    call("cuArrayDestroy", 2000, SYNC, drop("hArray", ARRAY), hand=Hand.WORKER, run=Run.BLOCKING),
+    call("cuArrayDestroy", 2000, SYNC, drop("hArray", ARRAY), hand=Hand.WORKER, run=Run.BLOCKING, after_work=True),
     call(
         "cuArray3DCreate",
         2000,
@@ -108,7 +108,9 @@ ROWS = (
         handle("hMipmappedArray", MIPMAPPED_ARRAY),
         value("level", "unsigned int"),
     ),
-    call("cuMipmappedArrayDestroy", 5000, SYNC, drop("hMipmappedArray", MIPMAPPED_ARRAY), hand=Hand.WORKER, run=Run.BLOCKING),
+    call(
+        "cuMipmappedArrayDestroy", 5000, SYNC, drop("hMipmappedArray", MIPMAPPED_ARRAY), hand=Hand.WORKER, run=Run.BLOCKING, after_work=True
+    ),
     refused(
         "cuMemMapArrayAsync",
         11010,

@@ -45,7 +45,7 @@ ROWS = (
         via="cuMemAlloc_v2",
     ),
     call("cuMemFree", 2000, ASYNC, value("dptr", "CUdeviceptr_v1"), via="cuMemFree_v2"),
-    call("cuMemFree_v2", 3020, ASYNC, device_pointer("dptr"), hand=Hand.BOTH, run=Run.BLOCKING),
+    call("cuMemFree_v2", 3020, ASYNC, device_pointer("dptr"), hand=Hand.BOTH, run=Run.BLOCKING, after_work=True),
     call(
         "cuMemGetAddressRange", 2000, LOCAL, out("pbase", "CUdeviceptr_v1"), out("psize", "unsigned int"), value("dptr", "CUdeviceptr_v1")
     ),

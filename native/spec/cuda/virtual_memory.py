@@ -94,7 +94,17 @@ ROWS = (
         hand=Hand.BOTH,
         run=Run.BLOCKING,
     ),
-    call("cuMemUnmap", 10020, ASYNC, device_pointer("ptr"), value("size", "size_t"), scope=Scope.INIT, hand=Hand.BOTH, run=Run.BLOCKING),
+    call(
+        "cuMemUnmap",
+        10020,
+        ASYNC,
+        device_pointer("ptr"),
+        value("size", "size_t"),
+        scope=Scope.INIT,
+        hand=Hand.BOTH,
+        run=Run.BLOCKING,
+        after_work=True,
+    ),
     call(
         "cuMemSetAccess",
         10020,
@@ -105,6 +115,7 @@ ROWS = (
         value("count", "size_t"),
         scope=Scope.INIT,
         run=Run.BLOCKING,
+        after_work=True,
     ),
     call(
         "cuMemGetAccess",

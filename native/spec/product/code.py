@@ -20,7 +20,7 @@ ROWS = (
         run=Run.BLOCKING,
     ),
     product("ModuleKernels", SYNC, handle("library", LIBRARY), value("first", "uint32_t"), bytes_out("reply"), run=Run.BLOCKING),
-    product("ModuleUnload", ASYNC, drop("library", LIBRARY), run=Run.BLOCKING),
+    product("ModuleUnload", ASYNC, drop("library", LIBRARY), run=Run.BLOCKING, after_work=True),
     product("ModuleGlobal", SYNC, handle("library", LIBRARY), text_in("name"), out("address", "uint64_t"), out("size", "uint64_t")),
     product("FunctionFind", SYNC, handle("library", LIBRARY), text_in("name"), bytes_out("reply"), run=Run.BLOCKING),
     product(
@@ -34,8 +34,11 @@ ROWS = (
         value("setting", "int"),
         value("device", "int"),
         run=Run.BLOCKING,
+        after_work=True,
     ),
-    product("FunctionSetCacheConfig", ASYNC, value("function", "uint32_t"), value("config", "int"), value("device", "int")),
+    product(
+        "FunctionSetCacheConfig", ASYNC, value("function", "uint32_t"), value("config", "int"), value("device", "int"), after_work=True
+    ),
     product(
         "OccupancyBlocks",
         SYNC,

@@ -1,16 +1,9 @@
 #include "interposer/check.h"
 
 #include "interposer/coherent.h"
+#include "wire/stream_name.h"
 
 namespace bitfusion::interposer {
-namespace {
-
-// Tags of default streams on the wire, beyond those of handles; native/src/worker/handlers/session.cpp reads them.
-constexpr uint64_t kLegacyStream = uint64_t{61} << 52;
-constexpr uint64_t kPerThreadStream = uint64_t{62} << 52;
-constexpr uint64_t kSlotBits = 0xFFFFFFF;
-
-}  // namespace
 
 CUresult enter(Scope scope, bool reports, Caller* at) {
   if (scope == Scope::kAny) return CUDA_SUCCESS;
@@ -33,11 +26,11 @@ CUresult settle(const Caller& at, CUresult status, uint64_t stream) {
 
 bool name_stream(const Caller& at, CUstream stream, uint64_t* name) {
   if (stream == nullptr || stream == CU_STREAM_LEGACY) {
-    *name = kLegacyStream | (at.context & ((uint64_t{1} << 52) - 1));
+    *name = wire::legacy_stream(at.context);
     return true;
   }
   if (stream == CU_STREAM_PER_THREAD) {
-    *name = kPerThreadStream | (static_cast<uint64_t>(transport::Link::thread_number()) << 28) | (at.context & kSlotBits);
+    *name = wire::per_thread_stream(transport::Link::thread_number(), at.context);
     return true;
   }
   *name = to_name(stream);

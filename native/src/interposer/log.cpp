@@ -59,7 +59,7 @@ void log(Level level, const char* format, ...) {
 }
 
 void log_refusal(const char* call, const char* reason) {
-  if (first_refusal(call)) log(Level::kWarn, "%s is refused: %s", call, reason);
+  if (first_refusal(call)) log(Level::kError, "%s is refused: %s", call, reason);
 }
 
 const bool kTraceCalls = logs(Level::kDebug);

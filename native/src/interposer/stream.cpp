@@ -80,6 +80,10 @@ CUresult enqueue(const HostCall& wanted) {
   if (!call) return CUDA_ERROR_OUT_OF_MEMORY;
   call->captured = capturing(at, name);
   const uint64_t number = at.link->remember_host_function(run_host_call, call, call->captured);
+  if (!number) {
+    delete call;
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  }
   return remote::HostFunction(at, name, number, wanted.callback ? 1 : 0);
 }
 

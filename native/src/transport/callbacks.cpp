@@ -18,7 +18,7 @@ uint64_t Callbacks::remember(Entry wanted) {
   auto* entry = new (std::nothrow) Entry(wanted);
   if (!entry) return 0;
   Guard guard(lock_);
-  if (!started_) started_ = start_thread("bitfusion-call", thread_main, this);
+  if (!started_) started_ = start_thread("bitfusion-call", thread_main, this, Stack::kOfApplication);
   if (!started_) {
     delete entry;
     return 0;

@@ -35,11 +35,11 @@ int64_t budget_of(int cores) {
 
 }  // namespace
 
-bool start_thread(const char* name, void* (*main)(void*), void* argument) {
+bool start_thread(const char* name, void* (*main)(void*), void* argument, Stack stack) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attributes, kStackSize);
+  if (stack == Stack::kSmall) pthread_attr_setstacksize(&attributes, kStackSize);
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

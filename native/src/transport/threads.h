@@ -7,8 +7,10 @@
 
 namespace bitfusion::transport {
 
-// Starts a detached thread with every signal blocked and a small stack. False when the system refuses.
-bool start_thread(const char* name, void* (*main)(void*), void* argument);
+enum class Stack : uint8_t { kSmall, kOfApplication };  // the second for threads that run the application's functions
+
+// Starts a detached thread with every signal blocked. False when the system refuses.
+bool start_thread(const char* name, void* (*main)(void*), void* argument, Stack stack = Stack::kSmall);
 
 // How long a waiter spins before it blocks: nothing on one core (or a quota of one), little on two, more on many.
 int64_t spin_budget_ns();

@@ -13,6 +13,7 @@ namespace bitfusion::worker {
   X(ctx_synchronize, "cuCtxSynchronize", cuCtxSynchronize)                                         \
   X(exchange_capture_mode, "cuThreadExchangeStreamCaptureMode", cuThreadExchangeStreamCaptureMode) \
   X(stream_is_capturing, "cuStreamIsCapturing", cuStreamIsCapturing)                               \
+  X(stream_get_flags, "cuStreamGetFlags", cuStreamGetFlags)                                        \
   X(stream_synchronize, "cuStreamSynchronize", cuStreamSynchronize)                                \
   X(event_create, "cuEventCreate", cuEventCreate)                                                  \
   X(event_record, "cuEventRecord", cuEventRecord)                                                  \

@@ -1,8 +1,9 @@
 // The worker's executor: one thread that takes the frames of a client process in program order and never makes a call that can block.
 //
-// Each frame names what it touches (its keys: streams, events, the thread, a context as a whole). A frame that cannot run yet (its
-// stream has too much unfinished work, its bytes have not arrived, it waits, or its call may block and went to a helper thread) is held
-// with its keys; later frames pass unless they share a key with a frame that is held. That is the whole rule of order.
+// Each frame names what it touches (its keys: streams, events, the thread...) and how it stands to the work of its context. A frame that
+// cannot run yet (its stream has too much unfinished work, its bytes have not arrived, it waits, or its call may block and went to a
+// helper thread) is held; later frames pass unless they share a key with a frame that is held or their Standing says that they wait for
+// it. That is the whole rule of order.
 //
 // native/src/worker/handlers (generated) supplies the HandlerTable; the executor knows nothing of single CUDA calls.
 #pragma once
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "wire/frame.h"
+#include "wire/stream_name.h"
 #include "worker/budget.h"
 
 namespace bitfusion::worker {
@@ -86,12 +88,21 @@ enum class CallClass : uint8_t {
   kWaitContext,  // all work of the frame's context finished: cuCtxSynchronize. The handler is not called.
 };
 
+// How a frame stands to the frames that enqueue work in its context and are held.
+enum class Standing : uint8_t {
+  kNone,       // nothing to do with them
+  kBlocking,   // works on a stream that the legacy stream waits for and that waits for it
+  kApart,      // works on a stream with CU_STREAM_NON_BLOCKING
+  kLegacy,     // works on the legacy stream: after all earlier work on blocking streams, before all later
+  kAfterWork,  // takes away or changes what earlier work of any stream may use (cuMemFree, cuModuleUnload): after all of it; holds up
+               // nobody
+};
+
 // What a frame touches. Names are those of the wire (the handlers mint them); the executor compares them and asks HandlerTable for handles.
 class Keys {
  public:
   enum Kind : uint64_t { kStream = 1ull << 60, kEvent = 2ull << 60, kOther = 3ull << 60, kThread = 4ull << 60 };
   static constexpr size_t kMax = 12;
-  static constexpr uint64_t kLegacyStream = 1;  // CU_STREAM_LEGACY; 0 means it too
 
   void stream(uint64_t name) { add(kStream, name); }
   void event(uint64_t name) { add(kEvent, name); }
@@ -104,8 +115,11 @@ class Keys {
     work_ = name;
     has_work_ = true;
     stream(name);
-    if (name <= kLegacyStream) everything();  // it waits for the other streams and they for it
+    standing_ = wire::is_legacy_stream(name) ? Standing::kLegacy : Standing::kBlocking;
   }
+  // The stream of work() has turned out to be a non-blocking one.
+  void apart() { standing_ = Standing::kApart; }
+  void after_work() { standing_ = Standing::kAfterWork; }
   // The event that the call waits for (kWaitEvent); implies event(name).
   void wait_event(uint64_t name) {
     event_ = name;
@@ -113,6 +127,7 @@ class Keys {
   }
 
   std::span<const uint64_t> list() const { return {keys_, count_}; }
+  Standing standing() const { return standing_; }
   bool is_everything() const { return everything_; }
   bool has_work() const { return has_work_; }
   uint64_t work_stream() const { return work_; }
@@ -130,6 +145,7 @@ class Keys {
   size_t count_ = 0;
   uint64_t work_ = 0;
   uint64_t event_ = 0;
+  Standing standing_ = Standing::kNone;
   bool everything_ = false;
   bool has_work_ = false;
 };

@@ -1,4 +1,6 @@
 // The frames that could not run when they arrived, and who may run next: a frame runs when no earlier held frame shares a key with it.
+//
+// Work of a context is ordered once more than by keys: the legacy stream with the blocking ones, and what waits for all (Standing).
 #pragma once
 
 #include <cstdint>
@@ -34,7 +36,7 @@ class Scoreboard {
   size_t bytes() const { return bytes_; }
 
   // Whether a frame with these keys has to wait for one that is held.
-  bool conflicts(const Keys& keys, uint32_t thread) const;
+  bool conflicts(const Keys& keys, const wire::FrameHeader& header) const;
   Held* hold(std::unique_ptr<Held> frame);
   // Forgets a frame that has run; frames that only waited for it become ready.
   void release(Held* frame);
@@ -42,6 +44,15 @@ class Scoreboard {
   Held* next_ready();
 
  private:
+  // Held frames of one context by sequence, each under its Standing.
+  using Line = std::map<uint64_t, Held*>;
+  struct Work {
+    Line blocking, apart, legacy, after;
+  };
+
+  Line* line_of(const Held& frame);
+  bool must_wait(Standing standing, uint64_t context, uint64_t sequence) const;
+  void leave_line(const Held& frame);
   bool is_first(const Held& frame) const;
   void consider(Held* frame);
   void consider_around_barriers();
@@ -49,6 +60,7 @@ class Scoreboard {
   std::map<uint64_t, std::unique_ptr<Held>> frames_;        // by sequence
   std::map<uint64_t, Held*> barriers_;                      // those that conflict with everything, by sequence
   std::unordered_map<uint64_t, std::deque<Held*>> queues_;  // by key, oldest first
+  std::unordered_map<uint64_t, Work> work_;                 // by context
   std::deque<Held*> ready_;
   size_t bytes_ = 0;
 };

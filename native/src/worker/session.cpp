@@ -171,7 +171,7 @@ void Session::take(const FrameView& frame) {
   // Keys matter for what enqueues work and while frames are held.
   Keys keys;
   if (!row || row->call_class != CallClass::kNow || !board_.empty()) name_keys(frame, row, keys);
-  if (board_.conflicts(keys, frame.header.thread)) {
+  if (board_.conflicts(keys, frame.header)) {
     if (row && row->call_class == CallClass::kQuery) return finish(frame.header, CUDA_ERROR_NOT_READY);
     return hold(frame, keys, row && row->call_class == CallClass::kBlocking);
   }
@@ -193,7 +193,8 @@ void Session::name_keys(const FrameView& frame, const Row* row, Keys& keys) cons
   } else if (row->keys) {
     row->keys(frame.header, wire::Reader(frame.payload), keys);
   }
-  if (row && row->call_class == CallClass::kWaitContext) keys.everything();
+  if (row && row->call_class == CallClass::kWaitContext) keys.after_work();
+  if (keys.standing() == Standing::kBlocking && streams_.stands_apart(keys.work_stream())) keys.apart();
 }
 
 void Session::hold(const FrameView& frame, const Keys& keys, bool holds_thread) {

@@ -11,11 +11,14 @@ constexpr size_t kMaxWaits = 1u << 16;
 
 }  // namespace
 
-// The driver prints what kernels printed when it is asked to synchronise; that does not wait while nothing newer is on the stream.
+// The driver prints what kernels printed when it is asked to synchronise; that does not wait while nothing newer is on the stream, nor,
+// where it is the legacy stream, on any other.
 CUresult Session::let_print(const wire::FrameHeader& header, Streams::Stream& stream) {
   if (stream.unfinished > 0 || stream.gone || use_context(header.context) != CUDA_SUCCESS || !launched_.contains(context_))
     return CUDA_SUCCESS;
-  if (streams_.is_idle(context_)) launched_.erase(context_);
+  bool idle = streams_.is_idle(context_);
+  if (wire::is_legacy_stream(stream.name) && !idle) return CUDA_SUCCESS;
+  if (idle) launched_.erase(context_);
   return driver_.stream_synchronize(stream.handle);
 }
 

@@ -2,16 +2,19 @@
 
 #include <algorithm>
 
+#include "wire/stream_name.h"
+
 namespace bitfusion::worker {
 
 Streams::Stream& Streams::find(uint64_t name, CUstream handle, CUcontext context) {
   if (last_ && last_->name == name && last_->handle == handle && last_->context == context) return *last_;
   auto& stream = streams_[{name, context}];
+  if (!stream || stream->gone) learn(name, handle);  // a name may be given again after its stream was destroyed
   if (!stream) stream = std::make_unique<Stream>();
   stream->name = name;
   stream->handle = handle;
   stream->context = context;
-  stream->gone = false;  // a name may be given again after its stream was destroyed
+  stream->gone = false;
   last_ = stream.get();
   return *last_;
 }
@@ -21,6 +24,14 @@ Streams::Stream* Streams::find_handle(CUstream handle, CUcontext context) {
   if (last_ && is_it(*last_)) return last_;
   auto found = std::ranges::find_if(streams_, [&](const auto& entry) { return is_it(*entry.second); });
   return found == streams_.end() ? nullptr : found->second.get();
+}
+
+void Streams::learn(uint64_t name, CUstream handle) {
+  unsigned flags = 0;
+  if (!wire::is_legacy_stream(name) && driver_.stream_get_flags(handle, &flags) == CUDA_SUCCESS && flags & CU_STREAM_NON_BLOCKING)
+    apart_.insert(name);
+  else
+    apart_.erase(name);
 }
 
 void Streams::count(Stream& stream) {

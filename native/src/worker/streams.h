@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -71,6 +72,8 @@ class Streams {
   bool is_capturing(CUstream stream) const;
 
   bool is_idle(CUcontext context) const;
+  // Whether the legacy stream neither waits for the stream nor it for that one, as far as is known: a stream is asked at its first work.
+  bool stands_apart(uint64_t name) const { return apart_.contains(name); }
 
   // Looks at the oldest marker of each busy stream; true when something had finished.
   bool poll();
@@ -82,6 +85,7 @@ class Streams {
   std::unique_ptr<Marker> new_marker(CUcontext context);
   void recycle(std::unique_ptr<Marker> marker);
   bool poll_stream(Stream& stream);
+  void learn(uint64_t name, CUstream handle);
   CUresult mark(Stream& stream, Done done, bool urgent);
   void help(Stream& stream, Marker* marker);
 
@@ -90,6 +94,7 @@ class Streams {
   Mailbox& mailbox_;
   std::map<std::pair<uint64_t, CUcontext>, std::unique_ptr<Stream>> streams_;
   Stream* last_ = nullptr;
+  std::unordered_set<uint64_t> apart_;  // names of streams with CU_STREAM_NON_BLOCKING
   std::vector<Stream*> busy_;
   std::unordered_map<CUcontext, std::vector<std::unique_ptr<Marker>>> spare_;
   std::vector<std::unique_ptr<Marker>> lent_;

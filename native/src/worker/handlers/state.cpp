@@ -12,7 +12,6 @@ namespace bitfusion::worker {
 namespace {
 
 // Tags of default streams in names, beyond those of handles; native/src/interposer/check.cpp writes them.
-constexpr uint64_t kLegacyStream = 61, kPerThreadStream = 62;
 
 std::string uuid_text(const CUuuid& uuid) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -73,11 +72,11 @@ void State::check_devices() {
 }
 
 bool State::find_stream(const wire::FrameHeader&, uint64_t name, CUstream* stream) {
-  switch (name >> 52) {
-    case kLegacyStream:
+  switch (name >> wire::kStreamTagShift) {
+    case wire::kLegacyStreamTag:
       *stream = CU_STREAM_LEGACY;
       return true;
-    case kPerThreadStream:
+    case wire::kPerThreadStreamTag:
       *stream = per_thread_stream(name);
       return *stream != nullptr;
     default:
