@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import structlog
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from bitfusion_core.models import ServerFacts
@@ -24,6 +25,15 @@ from tests.server.fakes import FakeDispatcher, FakeGpus
 
 _PRODUCT = "bitfusion_server"
 SERVER_ID = "5e1f0000-0000-4000-8000-000000000001"
+
+
+@pytest.fixture(autouse=True)
+def _log_of_this_test(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that a test runs sets up the log; what it writes to is closed when that test ends, so no logger may keep it."""
+    configure = structlog.configure
+    monkeypatch.setattr(structlog, "configure", lambda **options: configure(**{**options, "cache_logger_on_first_use": False}))
+    yield
+    structlog.reset_defaults()
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
