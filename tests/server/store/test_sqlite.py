@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bitfusion_core.metrics import WINDOWS, Sample, Subject
 from bitfusion_server.store import schema
 from bitfusion_server.store.base import AuditEntry, ClientState, ServerIdentity
 from bitfusion_server.store.lane import StoreFailed
+from bitfusion_server.store.samples import Point
 from bitfusion_server.store.sqlite import SqliteStore, _add
 
 
@@ -103,3 +105,24 @@ async def test_a_failing_write_fails_alone(tmp_path: Path) -> None:
 
     assert isinstance(results[1], StoreFailed)
     assert len(entries.items) == 1
+
+
+async def test_one_history_costs_the_same_among_many(tmp_path: Path) -> None:
+    """Reading a subject's samples looks at its own rows, however many others have reported at the same times."""
+    store = SqliteStore(tmp_path / "store.db")
+    await store.open()
+    times = [float(at) for at in range(0, 250, 5)]
+    sample = {"server_leases": {"": 1.0}}
+    await store.samples.put(WINDOWS[0], [Point(Subject.SERVER, f"s{n}", Sample(at, sample)) for n in range(100) for at in times])
+    steps = [0]
+
+    def count() -> None:
+        steps[0] += 1
+
+    await store._reader.run(lambda db: db.set_progress_handler(count, 1))
+    found = await store.samples.read(WINDOWS[0], Subject.SERVER, "s50", 0.0, 250.0)
+    await store._reader.run(lambda db: db.set_progress_handler(None, 0))
+    await store.close()
+
+    assert len(found) == len(times)
+    assert steps[0] < 40 * len(times)
