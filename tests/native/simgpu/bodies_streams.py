@@ -18,7 +18,11 @@ from tests.native.simgpu.driver import (
 
 
 class Gate:
-    """Holds a stream up: a host function that waits for `open()`."""
+    """Holds a stream up: a host function that waits for `open()`.
+
+    Whoever opens it waits for the stream before it returns: the driver's thread may still be inside the function, which
+    must not go away under it.
+    """
 
     def __init__(self, driver: Driver, stream: c_void_p) -> None:
         self._event = threading.Event()
@@ -93,6 +97,7 @@ def legacy_stream_is_a_barrier() -> None:
     assert driver.error("cuEventQuery", event) == NOT_READY
     gate.open()
     driver.call("cuEventSynchronize", event)
+    driver.call("cuStreamSynchronize", free)
 
 
 def per_thread_streams_differ() -> None:
