@@ -199,6 +199,12 @@ class ServerUnavailable(BitfusionError):
     exit_code = 12
 
 
+class Interrupted(ServerUnavailable):
+    code = "interrupted"
+    title = "The work was broken off before its end"
+    hint = "See the audit log for what has been done, and begin it again if something is missing."
+
+
 class ManagerUnreachable(BitfusionError):
     code = "manager_unreachable"
     title = "No server could be reached"

@@ -178,6 +178,7 @@ class Manager:
         return leases
 
     async def _serve(self, listener: Listener, services: Services) -> None:
+        await services.administration.tasks.load()
         self._undo.push_async_callback(services.administration.tasks.stop)
         app = make_app(services, listener.middleware())
         # A handler ends with its connection: that is how a closed stream ends its lease.

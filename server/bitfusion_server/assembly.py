@@ -100,7 +100,7 @@ def _administration(opened: Opened, endpoint: Endpoint, passwords: Passwords) ->
         tokens=TokenAdministration(store, settings, opened.token_key, opened.clients, leases, audit, reachable, time.time),
         users=UserAdministration(store, settings, passwords, audit, time.time),
         certificates=Certificates(opened.tls_files, opened.tls, opened.names, audit, utc_now),
-        tasks=Tasks(time.time),
+        tasks=Tasks(store, time.time),
     )
 
 

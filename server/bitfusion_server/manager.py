@@ -27,6 +27,7 @@ from bitfusion_server.store.base import Role, Store
 _log = structlog.get_logger(__name__)
 
 _ADMIN_FILE = "admin.token"
+_SOON_S = 3600.0
 
 
 def main() -> int:
@@ -142,9 +143,17 @@ def _on_hangup(manager: Manager) -> None:
     loop.add_signal_handler(signal.SIGHUP, reload)
 
 
+async def administered(store: Store) -> bool:
+    """Is there an administrator? The token of a command that was killed is none, and soon good for nothing."""
+    soon = time.time() + _SOON_S
+    lasting = (token.role for token in await store.tokens() if not token.user and (token.expires_at is None or token.expires_at > soon))
+    people = (user.role for user in await store.users() if user.active)
+    return Role.ADMIN in {*lasting, *people}
+
+
 async def _bootstrap_admin(data: DataDirectory, store: Store, settings: Settings) -> None:
     """The first administrator has to come from somewhere: a file only the manager's user can read."""
-    if any(token.role is Role.ADMIN for token in await store.tokens()):
+    if await administered(store):
         return
     text = await _issue(data, store, settings, Role.ADMIN, "first administrator")
     files.replace(data.path / _ADMIN_FILE, f"{text}\n".encode(), 0o600)

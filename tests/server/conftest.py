@@ -72,6 +72,7 @@ def _allow_at_start(blockbuster: BlockBuster) -> None:
         function.can_block_in("structlog/processors.py", {"__call__"})
         function.can_block_in("bitfusion_server/app.py", {"start", "stop", "prepare", "_lock", "_prepare_tls"})
         function.can_block_in("bitfusion_server/store/sqlite.py", {"open"})
+        function.can_block_in("tests/server/sessions/test_stateful.py", {"_turn", "stop"})
 
 
 @pytest_asyncio.fixture

@@ -8,6 +8,7 @@ import io
 import json
 import subprocess
 import tarfile
+import time
 from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -20,8 +21,12 @@ import trustme
 from structlog.testing import capture_logs
 
 from bitfusion_server.app import Manager
+from bitfusion_server.auth import tokens
 from bitfusion_server.command import MODULES
+from bitfusion_server.commands import local
 from bitfusion_server.commands.resource_scheduler import data_of
+from bitfusion_server.manager import administered
+from bitfusion_server.store.base import Role
 from tests.server.test_manager import running
 
 
@@ -128,6 +133,10 @@ async def test_certificates(server: Server, tmp_path: Path) -> None:
     await server.must("tls-certs", "uninstall")
     after = await server.json("tls-certs", "show", "--json")
 
+    assert "30 days" in await server.must("tls-certs", "replace", "--overlap-days", "30")
+    replaced = await server.json("tls-certs", "show", "--json")
+
+    assert {one["kind"] for one in replaced} == {"authority", "handover", "server"}
     used = [{one["kind"] for one in shown if one["in_use"]} for shown in (before, during, after)]
     assert used == [{"authority", "server"}, {"authority", "installed"}, {"authority", "server"}]
     assert before[1]["sha256"] != after[1]["sha256"]
@@ -183,3 +192,20 @@ async def test_resource_scheduler_command_line(tmp_path: Path, arguments: tuple[
 def test_each_resource_scheduler_has_its_own_data() -> None:
     """Several on one machine do not meet; the one at the usual port is the server itself."""
     assert {str(data_of(Path("/d"), port)) for port in (56001, 56002, 56003)} == {"/d", "/d/srs-56002", "/d/srs-56003"}
+
+
+async def test_the_token_of_a_killed_command(server: Server) -> None:
+    """It makes nobody an administrator, and the next command removes it when it has expired."""
+    store, now = server.manager.store, time.time()
+    for age_s in (0.0, 400.0):
+        await tokens.issue(store, Role.ADMIN, "bitfusion token, run on the server", now - age_s, local._TOKEN_DAYS)
+    assert not await administered(store)
+
+    await server.must("token", "list")
+
+    assert len(await store.tokens()) == 1
+    lasting = await tokens.issue(store, Role.ADMIN, "", now, None)
+    assert await administered(store)
+    await store.delete_token(lasting.token.id)
+    await server.must("user", "add", "ann", "--role", "administrator", text="a long password\n")
+    assert await administered(store)

@@ -21,7 +21,7 @@ from bitfusion_core.settings import Settings
 from bitfusion_server.app import Manager
 from bitfusion_server.auth import authority, tokens
 from bitfusion_server.data_directory import DataDirectory
-from bitfusion_server.store.base import GLOBAL, Role, ServerIdentity
+from bitfusion_server.store.base import GLOBAL, Role, ServerIdentity, Task, TaskState
 from tests.server.api.conftest import LeaseStream
 from tests.server.fakes import FakeDispatcher, FakeGpus
 
@@ -218,3 +218,20 @@ async def test_hangup_reads_the_certificates_again(tmp_path: Path) -> None:
         await manager.reload()
 
         assert before != after == await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", manager.port))
+
+
+async def test_long_work_is_remembered(tmp_path: Path) -> None:
+    """After a restart finished work is still known, and what was broken off says so, with what to do."""
+    done, cut = Task("t1", "ann", "a thing", 1e10, TaskState.DONE, 1e10, "3 done"), Task("t2", "ann", "another", 2e10)
+    async with running(tmp_path) as manager:
+        for task in (done, cut):
+            await manager.store.put_task(task)
+
+    async with running(tmp_path) as manager, client_of(manager, tmp_path) as http:
+        viewer = await tokens.issue(manager.store, Role.VIEWER, "", 0.0, None)
+        async with http.get("/v1/tasks", headers={"Authorization": viewer.text}) as response:
+            shown = (await response.json())["tasks"]
+
+    assert [(task["id"], task["state"]) for task in shown] == [("t2", "interrupted"), ("t1", "done")]
+    assert (shown[0]["problem"]["code"], shown[0]["ended_at"] is not None) == ("interrupted", True)
+    assert "another" in shown[0]["problem"]["detail"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -45,9 +45,19 @@ class Certificates:
         async with self._lock:
             if of_authority:
                 await asyncio.to_thread(authority.renew_authority, self._files, self._utc_now())
-            await asyncio.to_thread(authority.renew, self._files, set(self._names()), self._utc_now())
-            await self._use("server certificate renewed")
+            await self._renew_server()
         await self._audit.record(actor, "certificate.renew", "authority" if of_authority else "server")
+
+    async def replace_authority(self, actor: str, overlap_days: int) -> None:
+        """Give the authority a new key; clients that know the old one are served for so many days more."""
+        async with self._lock:
+            await asyncio.to_thread(authority.replace_authority, self._files, timedelta(days=overlap_days), self._utc_now())
+            await self._renew_server()
+        await self._audit.record(actor, "certificate.replace", "authority", None, {"overlap_days": overlap_days})
+
+    async def _renew_server(self) -> None:
+        await asyncio.to_thread(authority.renew, self._files, set(self._names()), self._utc_now())
+        await self._use("server certificate renewed")
 
     async def install(self, actor: str, certificate: bytes, key: bytes, issuer: bytes | None) -> None:
         """Use a certificate of another authority."""

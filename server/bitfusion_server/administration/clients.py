@@ -84,6 +84,7 @@ class ClientAdministration:
             return dataclasses.replace(client, expires_at=max(client.expires_at, now) + days * _DAY_S)
 
         before, after = await self._change(client_id, extended)
+        self._clients.remember(after)
         return after.expires_at if before != after else None
 
     async def _extend_token(self, token_id: str, until: float) -> None:

@@ -16,7 +16,7 @@ Pem = Annotated[str, Meta(max_length=100_000)]
 
 
 class CertificateShown(msgspec.Struct, frozen=True):
-    """A certificate. `kind`: authority, server (made by the authority), or installed (by an administrator in its place)."""
+    """A certificate. `kind`: authority, handover (its key, signed with the one before), server (made by the authority), or installed (by an administrator in its place)."""
 
     kind: str
     subject: str
@@ -41,6 +41,12 @@ class RenewBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     authority: bool = False
 
 
+class ReplaceBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """For how many days clients that know the old authority are served; 0: they have to be enabled again."""
+
+    overlap_days: Annotated[int, Meta(ge=0, le=3650)] = 397
+
+
 class InstallBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """All in PEM form. `certificate` with its chain; `authority`: what clients enabled from now on are to trust as well."""
 
@@ -58,6 +64,13 @@ async def renew(call: Call) -> CertificateList:
     """A new certificate now; open connections and sessions go on."""
     body: RenewBody = call.body
     await _certificates(call).renew(call.principal.name, of_authority=body.authority)
+    return await _list(call)
+
+
+async def replace_authority(call: Call) -> CertificateList:
+    """A new key for the authority. Open connections and sessions go on; clients that know the old authority are served while it is handed over."""
+    body: ReplaceBody = call.body
+    await _certificates(call).replace_authority(call.principal.name, body.overlap_days)
     return await _list(call)
 
 

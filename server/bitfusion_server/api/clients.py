@@ -15,11 +15,13 @@ from bitfusion_server.api.fields import PageQuery, Seconds
 from bitfusion_server.api.routing import Call
 from bitfusion_server.api.tasks import TaskShown
 from bitfusion_server.api.tasks import shown as task_shown
-from bitfusion_server.store.base import Client
+from bitfusion_server.store.base import Client, ClientState
+
+EXPIRED = "expired"
 
 
 class ClientShown(msgspec.Struct, frozen=True):
-    """A client. `gpus_in_use` counts partitions by their share, as its quota does."""
+    """A client. `state`: active, disabled, deleted, or expired; `version` of its software; `gpus_in_use` counts partitions by their share, as its quota does."""
 
     id: str
     token_id: str
@@ -28,6 +30,7 @@ class ClientShown(msgspec.Struct, frozen=True):
     created_at: Seconds
     expires_at: Seconds | None
     state: str
+    version: str
     gpu_quota: float
     idle_timeout_min: float
     gpus_in_use: float
@@ -82,7 +85,7 @@ async def extend(call: Call) -> TaskShown:
     async def work() -> str:
         return f"{await _clients(call).extend(call.principal.name, body.days)} clients extended by {body.days} days"
 
-    return task_shown(call.services.administration.tasks.start(call.principal.name, "extend the expiration of all clients", work()))
+    return task_shown(await call.services.administration.tasks.start(call.principal.name, "extend the expiration of all clients", work))
 
 
 def _clients(call: Call) -> ClientAdministration:
@@ -110,7 +113,8 @@ def _shown(call: Call, client: Client, use: Mapping[str, list[Lease]]) -> Client
         user=client.user,
         created_at=client.created_at,
         expires_at=client.expires_at,
-        state=client.state.value,
+        state=EXPIRED if client.state is ClientState.ACTIVE and call.services.clients.expired(client.id) else client.state.value,
+        version=client.version,
         gpu_quota=call.services.clients.quota(client.id),
         idle_timeout_min=call.services.clients.idle_limit_min(client.id),
         gpus_in_use=sum(lease.fraction * len(lease.gpus) for lease in leases),

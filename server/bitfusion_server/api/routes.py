@@ -111,6 +111,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/certificates", certificates.index, VIEW, "Certificates", certificates.CertificateList),
     Route("POST", "/v1/certificates/renew", certificates.renew, ADMINISTER, "Renew the certificate", certificates.CertificateList,
           certificates.RenewBody, idempotent=False),
+    Route("POST", "/v1/certificates/authority", certificates.replace_authority, ADMINISTER, "Replace the authority", certificates.CertificateList,
+          certificates.ReplaceBody, idempotent=False),
     Route("PUT", "/v1/certificates/installed", certificates.install, ADMINISTER, "Install another certificate", certificates.CertificateList,
           certificates.InstallBody),
     Route("DELETE", "/v1/certificates/installed", certificates.uninstall, ADMINISTER, "Use the own certificate again", status=204),
@@ -130,7 +132,7 @@ ROUTES: tuple[Route, ...] = (
           media=history.CSV),
 
     Route("GET", "/v1/audit", audit.index, ADMINISTER, "Audit log", audit.AuditPage, query=PageQuery),
-    Route("GET", "/v1/tasks", tasks.index, VIEW, "Long work", tasks.TaskList),
+    Route("GET", "/v1/tasks", tasks.index, VIEW, "Long work", tasks.TaskPage, query=PageQuery),
     Route("GET", "/v1/tasks/{id}", tasks.show, VIEW, "One piece of long work", tasks.TaskShown),
 )
 # fmt: on

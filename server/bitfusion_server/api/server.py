@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from bitfusion_server.api.context import address_of
 from bitfusion_server.api.fields import ClientId, Name
 from bitfusion_server.api.routing import Answer, Call
 from bitfusion_server.scheduler.placement import GpuState
+
+_CLIENT_SOFTWARE = re.compile(r"bitfusion/([A-Za-z0-9.+-]{1,32})(?:\s|$)", re.ASCII)
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -121,7 +124,7 @@ async def gpus(call: Call) -> ServerSensed:
 async def claim_id(call: Call) -> Claimed:
     """First contact of a client: a new identity, or the one given if it may be used."""
     body: ClaimBody = call.body
-    client = await call.services.clients.claim(call.principal, body.client_id, body.hostname, body.user)
+    client = await call.services.clients.claim(call.principal, body.client_id, body.hostname, body.user, _version(call))
     return Claimed(client.id)
 
 
@@ -134,6 +137,12 @@ async def readyz(call: Call) -> Answer:
     """Leases can be granted; the status is the answer."""
     ready = call.services.leases.ready
     return Answer(Status("ok" if ready else "the dispatcher is not connected"), status=200 if ready else 503)
+
+
+def _version(call: Call) -> str:
+    """Of the client's software, which it names in every request; empty for others."""
+    found = _CLIENT_SOFTWARE.match(call.request.headers.get("User-Agent", ""))
+    return found[1] if found is not None else ""
 
 
 def _described(call: Call) -> dict[str, Any]:

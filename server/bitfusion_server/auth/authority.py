@@ -3,6 +3,10 @@
 `tls/ca.crt` is what clients trust; `tls/ca.key` never leaves the data directory. The server's certificate is made anew when it runs out or
 when the server has got other addresses; clients do not notice, since they trust the authority. An administrator may put a certificate of
 another authority in its place (`installed.pem`); clients then have to trust that authority as well.
+
+The authority's key can be changed without enabling clients again: for a while the old key vouches for the new one (`handover.crt`, "new with
+old" of RFC 4210), and the server shows that together with its certificate. Clients that know the old authority follow it, those that are
+enabled from now on know the new one. Both have one name, so that the old authority, which may have no others below it, does not stand in the way.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bitfusion_server.auth import certificates
@@ -64,6 +69,16 @@ class TlsFiles:
         return self.directory / "installed-ca.crt"
 
     @property
+    def handover(self) -> Path:
+        """The authority's new key, signed with the old one."""
+        return self.directory / "handover.crt"
+
+    @property
+    def next_authority(self) -> Path:
+        """Certificate and key of the authority that is about to be used, in one file: what was interrupted can be finished."""
+        return self.directory / "next-ca.pem"
+
+    @property
     def in_use(self) -> Path:
         """The certificate that the API shows."""
         return self.installed_certificate if self.installed_certificate.exists() else self.server_certificate
@@ -79,6 +94,7 @@ def prepare(files: TlsFiles, names: Iterable[str], now: datetime.datetime) -> bo
     files.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not files.ca_certificate.exists():
         _write_authority(files, now)
+    _adopt_next(files)
     wanted = frozenset(names)
     if _usable(files, wanted, now):
         return False
@@ -110,6 +126,29 @@ def renew_authority(files: TlsFiles, now: datetime.datetime) -> None:
     replace(files.ca_certificate, _authority_certificate(certificate.subject, key, now), 0o644)
 
 
+def replace_authority(files: TlsFiles, overlap: datetime.timedelta, now: datetime.datetime) -> None:
+    """A new key for the authority. Clients that know the old one follow for `overlap`; without any they have to be enabled again."""
+    old, old_key = _load_authority(files)
+    key = ec.generate_private_key(ec.SECP256R1())
+    until = min(overlap, old.not_valid_after_utc - now)
+    if until > datetime.timedelta():
+        replace(files.handover, _authority_certificate(old.subject, key, now, until, signed_by=old_key), 0o644)
+    else:
+        files.handover.unlink(missing_ok=True)
+    replace(files.next_authority, _authority_certificate(old.subject, key, now) + _key_bytes(key), 0o600)
+    _adopt_next(files)
+
+
+def _adopt_next(files: TlsFiles) -> None:
+    """Put the next authority in its place, also when that was begun before a crash."""
+    if files.next_authority.exists():
+        pem = files.next_authority.read_bytes()
+        certificate, key = x509.load_pem_x509_certificate(pem), serialization.load_pem_private_key(pem, password=None)
+        replace(files.ca_key, _key_bytes(key), 0o600)
+        replace(files.ca_certificate, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        files.next_authority.unlink()
+
+
 def install(files: TlsFiles, certificate: bytes, key: bytes, authority: bytes | None, now: datetime.datetime) -> None:
     """Put a certificate of another authority in the place of the server's own, after it has been shown to be usable."""
     certificates.check_pair(certificate, key, now)
@@ -129,8 +168,13 @@ def uninstall(files: TlsFiles) -> None:
 
 def describe(files: TlsFiles) -> tuple[Certificate, ...]:
     """The certificates there are, for people to see."""
-    paths = {"authority": files.ca_certificate, "server": files.server_certificate, "installed": files.installed_certificate}
-    used = {files.ca_certificate, files.in_use}
+    paths = {
+        "authority": files.ca_certificate,
+        "handover": files.handover,
+        "server": files.server_certificate,
+        "installed": files.installed_certificate,
+    }
+    used = {files.ca_certificate, files.handover, files.in_use}
     return tuple(
         certificates.described(kind, certificates.first(path), in_use=path in used) for kind, path in paths.items() if path.exists()
     )
@@ -143,12 +187,21 @@ def _write_authority(files: TlsFiles, now: datetime.datetime) -> None:
     replace(files.ca_certificate, _authority_certificate(name, key, now), 0o644)
 
 
-def _authority_certificate(name: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime.datetime) -> bytes:
+def _authority_certificate(
+    name: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    now: datetime.datetime,
+    life: datetime.timedelta = datetime.timedelta(days=365 * _AUTHORITY_YEARS),
+    *,
+    signed_by: ec.EllipticCurvePrivateKey | None = None,
+) -> bytes:
+    signer = signed_by or key
     certificate = (
-        _builder(name, name, key, now, datetime.timedelta(days=365 * _AUTHORITY_YEARS))
+        _builder(name, name, key, now, life)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(sign_certificates=True), critical=True)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .sign(signer, hashes.SHA256())
     )
     return certificate.public_bytes(serialization.Encoding.PEM)
 
@@ -166,7 +219,18 @@ def _write_server_certificate(files: TlsFiles, names: Names, now: datetime.datet
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
-    replace(files.server_certificate, certificate.public_bytes(serialization.Encoding.PEM) + _key_bytes(key), 0o600)
+    chain = certificate.public_bytes(serialization.Encoding.PEM) + _handover(files, now)
+    replace(files.server_certificate, chain + _key_bytes(key), 0o600)
+
+
+def _handover(files: TlsFiles, now: datetime.datetime) -> bytes:
+    """What clients of the old authority need to see beside the server's certificate, while it is good."""
+    if not files.handover.exists():
+        return b""
+    if certificates.first(files.handover).not_valid_after_utc <= now:
+        files.handover.unlink()
+        return b""
+    return files.handover.read_bytes()
 
 
 def _load_authority(files: TlsFiles) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
@@ -226,5 +290,5 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _key_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _key_bytes(key: PrivateKeyTypes) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

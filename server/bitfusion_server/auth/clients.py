@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from collections.abc import Callable
 
@@ -18,30 +19,35 @@ _CLAIM_AGAIN = "Remove client.yaml to claim a new id."
 
 
 class Clients:
-    """The clients of this server. Those that are not active are known in memory, so that a decision to grant needs no store."""
+    """The clients of this server. Who may start something, and until when, is known in memory, so that a decision needs no store."""
 
     def __init__(self, store: Store, settings: LiveSettings, wall_clock: Callable[[], float]) -> None:
         self._store = store
         self._settings = settings
         self._wall_clock = wall_clock
         self._barred: dict[str, ClientState] = {}
+        self._expires_at: dict[str, float] = {}
         self._revoked: set[str] = set()
 
     async def load(self) -> None:
-        """Learn who is barred."""
+        """Learn who is barred, and who will be."""
         start: str | None = None
         while True:
             page = await self._store.clients(_PAGE, start)
-            self._barred.update({client.id: client.state for client in page.items if client.state is not ClientState.ACTIVE})
+            for client in page.items:
+                self.remember(client)
             if page.next is None:
                 return
             start = page.next
 
     def remember(self, client: Client) -> None:
-        """The client has this state from now on."""
+        """This is what holds for the client from now on."""
         self._barred.pop(client.id, None)
+        self._expires_at.pop(client.id, None)
         if client.state is not ClientState.ACTIVE:
             self._barred[client.id] = client.state
+        if client.expires_at is not None:
+            self._expires_at[client.id] = client.expires_at
 
     def revoke(self, token_id: str, *, revoked: bool) -> None:
         """The token is good for nothing new from now on, or again; a request that was let in before is refused as well."""
@@ -55,7 +61,13 @@ class Clients:
         if token_id in self._revoked:
             return Unauthenticated("the access token was revoked")
         state = self._barred.get(client_id)
-        return None if state is None else ClientRefused(f"client {client_id} is {state}")
+        if state is not None:
+            return ClientRefused(f"client {client_id} is {state}")
+        return tokens.expired(self._expires_at.get(client_id), self._wall_clock())
+
+    def expired(self, client_id: str) -> bool:
+        """Has its time run out?"""
+        return tokens.expired(self._expires_at.get(client_id), self._wall_clock()) is not None
 
     def quota(self, client_id: str) -> float:
         """How many GPUs it may have at once."""
@@ -65,7 +77,7 @@ class Clients:
         """Minutes without GPU work after which its sessions end; 0: never."""
         return self._settings.client(client_id).number("lease.idle_timeout_min")
 
-    async def claim(self, principal: Principal, client_id: str | None, hostname: str, user: str) -> Client:
+    async def claim(self, principal: Principal, client_id: str | None, hostname: str, user: str, version: str = "") -> Client:
         """The client with this id, or a new one; a deleted client is refused at once.
 
         An id this server does not know is adopted: the client may have claimed it before the server's data was set up anew.
@@ -75,14 +87,21 @@ class Clients:
         client = await self._store.client(wanted)
         if client is None:  # only the first claim has to be written, and waited for
             lifetime_s = self._settings.integer("client.lifetime_days") * _DAY_S
-            await self._store.insert_client(Client(wanted, principal.token_id, hostname, user, now, expires_at=now + lifetime_s))
+            new = Client(wanted, principal.token_id, hostname, user, now, expires_at=now + lifetime_s, version=version)
+            if await self._store.insert_client(new):
+                self.remember(new)
             client = await self._store.client(wanted)
         if client is None or client.token_id != principal.token_id:
             raise ClientRefused(f"client id {wanted} belongs to another token", hint=_CLAIM_AGAIN)
         if client.state is ClientState.DELETED:
             raise ClientRefused(f"client {wanted} was deleted")
         tokens.refuse_expired(client.expires_at, now)
-        return client
+        return await self._with_version(client, version)
+
+    async def _with_version(self, client: Client, version: str) -> Client:
+        """Note the version of its software when it is another than the last time. If somebody changes the client meanwhile, the next claim does."""
+        updated = dataclasses.replace(client, version=version)
+        return updated if version and updated != client and await self._store.replace_client(updated, client) else client
 
     async def check(self, principal: Principal, client_id: str | None) -> None:
         """Refuse a client id that is missing, unknown, someone else's, barred or expired."""

@@ -86,8 +86,13 @@ async def verify(store: Store, text: str, now: float) -> Token:
 
 def refuse_expired(expires_at: float | None, now: float) -> None:
     """Raise if this moment has passed."""
-    if expires_at is not None and expires_at <= now:
-        raise TokenExpired(f"Token expired at: {_utc(expires_at)}")
+    if (error := expired(expires_at, now)) is not None:
+        raise error
+
+
+def expired(expires_at: float | None, now: float) -> TokenExpired | None:
+    """What to say if this moment has passed."""
+    return TokenExpired(f"Token expired at: {_utc(expires_at)}") if expires_at is not None and expires_at <= now else None
 
 
 def _hash(secret: str) -> bytes:

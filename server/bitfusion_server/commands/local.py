@@ -16,7 +16,7 @@ import os
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ from bitfusion_core.errors import BitfusionError, ServerUnavailable, from_proble
 from bitfusion_server.auth import tokens
 from bitfusion_server.auth.authority import TlsFiles
 from bitfusion_server.data_directory import DataDirectory, Running
-from bitfusion_server.store.base import Role
+from bitfusion_server.store.base import Role, Store
 
 _TIMEOUT_S = 30.0
-_TOKEN_DAYS = 300 / 86400
+_TOKEN_S = 300.0
+_TOKEN_DAYS = _TOKEN_S / 86400
 _DEFAULT_DATA = "/var/lib/bitfusion/data"
 
 
@@ -122,8 +123,17 @@ def manager(path: Path, command: str) -> Iterator[LocalManager]:
 
 
 async def _issue(data: DataDirectory, description: str) -> str:
+    now = time.time()
     async with _opened(data) as store:
-        return (await tokens.issue(store, Role.ADMIN, description, time.time(), _TOKEN_DAYS)).text
+        await _forget_killed(store, now)
+        return (await tokens.issue(store, Role.ADMIN, description, now, _TOKEN_DAYS)).text
+
+
+async def _forget_killed(store: Store, now: float) -> None:
+    """Remove what commands have left behind that were killed."""
+    for token in await store.tokens():
+        if token.expires_at is not None and token.expires_at <= now and token.expires_at - token.created_at <= _TOKEN_S:
+            await store.delete_token(token.id)
 
 
 async def _forget(data: DataDirectory, token: str) -> None:
@@ -132,7 +142,7 @@ async def _forget(data: DataDirectory, token: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _opened(data: DataDirectory) -> Any:
+async def _opened(data: DataDirectory) -> AsyncIterator[Store]:
     store = data.store()
     await store.open()
     try:

@@ -32,6 +32,10 @@ def _parser() -> argparse.ArgumentParser:
     _verb(verbs, "show", _show, "show the certificates").add_argument("--json", action="store_true", help="as JSON")
     renew = _verb(verbs, "renew", _renew, "make a new server certificate")
     renew.add_argument("--authority", action="store_true", help="renew the authority's own certificate as well; clients need nothing new")
+    rotate = _verb(verbs, "replace", _replace, "make a new authority; clients follow for a while without being enabled again")
+    rotate.add_argument(
+        "--overlap-days", type=int, default=397, metavar="N", help="for how long (default 397); 0: enable all clients again"
+    )
     install = _verb(verbs, "install", _install, "use a certificate of another authority")
     install.add_argument("--certificate", type=Path, required=True, metavar="FILE", help="the certificate, with its chain, in PEM form")
     install.add_argument("--key", type=Path, required=True, metavar="FILE", help="its key, in PEM form and without a pass phrase")
@@ -71,6 +75,17 @@ def _described(one: dict[str, Any]) -> str:
 def _renew(manager: LocalManager, given: argparse.Namespace) -> None:
     manager.json("POST", "/v1/certificates/renew", {"authority": given.authority})
     print("Renewed; open connections and sessions go on.")
+
+
+def _replace(manager: LocalManager, given: argparse.Namespace) -> None:
+    manager.json("POST", "/v1/certificates/authority", {"overlap_days": given.overlap_days})
+    print("The authority has a new key; open connections and sessions go on.")
+    if given.overlap_days:
+        print(
+            f"Clients that know the old authority are served for {given.overlap_days} days: give them their token files again until then."
+        )
+    else:
+        print("Clients that know the old authority are refused from now on: give them their token files again.")
 
 
 def _install(manager: LocalManager, given: argparse.Namespace) -> None:

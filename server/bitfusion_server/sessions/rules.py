@@ -14,6 +14,9 @@ class ClientRules(Protocol):
     def refusal(self, client_id: str, token_id: str) -> BitfusionError | None:
         """Why a client with this token may start nothing at this moment, or None."""
 
+    def expired(self, client_id: str) -> bool:
+        """Has its time run out, so that its sessions end?"""
+
     def idle_limit_min(self, client_id: str) -> float:
         """Minutes without GPU work after which its sessions end; 0: never."""
 
@@ -27,6 +30,10 @@ class SameForAll:
     def refusal(self, client_id: str, token_id: str) -> BitfusionError | None:  # noqa: ARG002 - nobody is refused
         """Nobody is refused."""
         return None
+
+    def expired(self, client_id: str) -> bool:  # noqa: ARG002 - nobody's time runs out
+        """For nobody."""
+        return False
 
     def idle_limit_min(self, client_id: str) -> float:  # noqa: ARG002 - the same for all
         """The default."""

@@ -35,7 +35,7 @@ from bitfusion_server.store.base import ActiveLease, Store
 
 _log = structlog.get_logger(__name__)
 
-_IDLE_CHECK_S = 5.0
+_CLIENT_CHECK_S = 5.0
 _REVOKE_RETRY_S = 1.0
 _CLOSE_RETRY_S = 5.0
 _RELEASE_WAIT_S = 10.0
@@ -45,6 +45,7 @@ _PLACES_EVERY_S_EACH = 0.002
 
 GONE = "the client is gone"
 RELEASED = "released"
+EXPIRED = "the time of the client has run out"
 
 
 class LeaseService:
@@ -89,7 +90,7 @@ class LeaseService:
             self._give_grace(session)
         _log.info("leases adopted", count=len(self._sessions))
         self._dispatcher.start()
-        self._spawn(self._watch_idle())
+        self._spawn(self._watch_clients())
 
     async def stop(self) -> None:
         """Let go of everything; sessions run on and the next start adopts them."""
@@ -403,11 +404,19 @@ class LeaseService:
         else:
             session.forget_process(process, self._now())
 
-    async def _watch_idle(self) -> None:
-        """End sessions without CUDA work for longer than the setting allows."""
+    async def _watch_clients(self) -> None:
+        """End sessions without CUDA work for longer than the setting allows, and what belongs to clients whose time has run out."""
         while True:
-            await asyncio.sleep(_IDLE_CHECK_S)
+            await asyncio.sleep(_CLIENT_CHECK_S)
             self.end_idle()
+            self.end_expired()
+
+    def end_expired(self) -> None:
+        """Cut off clients whose time has run out: they could not even give back what they have."""
+        self.refuse_waiting()
+        for session in tuple(self._sessions.values()):
+            if self._clients.expired(session.lease.client_id):
+                self.end(session.lease.id, EXPIRED)
 
     def end_idle(self) -> None:
         """End what has been idle for longer than its client may be."""

@@ -84,7 +84,7 @@ class User:
 
 @dataclass(frozen=True)
 class Client:
-    """A machine and user that has claimed an identity. `expires_at` None: never."""
+    """A machine and user that has claimed an identity. `expires_at` None: never. `version` of its software, when it last said so."""
 
     id: str
     token_id: str
@@ -93,6 +93,7 @@ class Client:
     created_at: float
     state: ClientState = ClientState.ACTIVE
     expires_at: float | None = None
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,29 @@ class ActiveLease:
     lease: Lease
     key: bytes = field(repr=False)
     kept: bool = False
+
+
+class TaskState(enum.StrEnum):
+    """How far long work is. Interrupted: the manager ended before it did."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of long work. `problem`: why it failed, as RFC 9457 has it."""
+
+    id: str
+    actor: str
+    title: str
+    started_at: float
+    state: TaskState = TaskState.RUNNING
+    ended_at: float | None = None
+    result: str = ""
+    problem: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -239,6 +263,26 @@ class Store(ABC):
     @abstractmethod
     async def ended_leases(self, limit: int, start: str | None = None) -> Page[EndedLease]:
         """Ended leases, newest first."""
+
+    @abstractmethod
+    async def put_task(self, task: Task) -> None:
+        """Add a task, or what is known of it now."""
+
+    @abstractmethod
+    async def task(self, task_id: str) -> Task | None:
+        """A task by its id."""
+
+    @abstractmethod
+    async def tasks(self, limit: int, start: str | None = None) -> Page[Task]:
+        """Tasks, newest first."""
+
+    @abstractmethod
+    async def running_tasks(self) -> Sequence[Task]:
+        """Those that have not ended, oldest first."""
+
+    @abstractmethod
+    async def forget_tasks(self, before: float) -> None:
+        """Remove those that were begun before a time."""
 
     @abstractmethod
     async def append_audit(self, entry: AuditEntry) -> None:

@@ -24,7 +24,7 @@ class StoreFailed(ServerUnavailable):
     hint = "Check free space and permissions of the data directory, then restart the manager."
 
 
-class _Job:
+class Job:
     """Work and where its outcome goes."""
 
     def __init__(self, work: Callable[[sqlite3.Connection], Any], loop: asyncio.AbstractEventLoop) -> None:
@@ -35,6 +35,7 @@ class _Job:
         self.error: Exception | None = None
 
     def run(self, db: sqlite3.Connection) -> None:
+        """Do the work; whatever comes of it is kept for the caller."""
         try:
             self.result = self.work(db)
         except Exception as error:  # noqa: BLE001 - every outcome belongs to the caller
@@ -58,7 +59,7 @@ class Lane:
     def __init__(self, connect: Callable[[], sqlite3.Connection], *, transactional: bool) -> None:
         self._connect = connect
         self._transactional = transactional
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     async def start(self) -> None:
@@ -78,7 +79,7 @@ class Lane:
         """Do work on the connection; returns when it is durable. A cancelled caller's work is done all the same."""
         if self._thread is None:
             raise StoreFailed("the store is closed")
-        job = _Job(work, asyncio.get_running_loop())
+        job = Job(work, asyncio.get_running_loop())
         self._jobs.put(job)
         result: T = await job.done
         return result
@@ -90,11 +91,15 @@ class Lane:
             self._refuse_all(sqlite3.OperationalError(str(error)))
             return
         while batch := self._take():
-            self._transact(db, batch) if self._transactional else self._each(db, batch)
+            self.work_off(db, batch)
             _report(batch)
         db.close()
 
-    def _take(self) -> list[_Job]:
+    def work_off(self, db: sqlite3.Connection, batch: list[Job]) -> None:
+        """Do jobs that came together; their outcomes are in them."""
+        self._transact(db, batch) if self._transactional else self._each(db, batch)
+
+    def _take(self) -> list[Job]:
         """All that waits, at least one; empty at the end."""
         batch = []
         job = self._jobs.get()
@@ -107,11 +112,11 @@ class Lane:
             self._jobs.put(None)
         return batch
 
-    def _each(self, db: sqlite3.Connection, batch: list[_Job]) -> None:
+    def _each(self, db: sqlite3.Connection, batch: list[Job]) -> None:
         for job in batch:
             job.run(db)
 
-    def _transact(self, db: sqlite3.Connection, batch: list[_Job]) -> None:
+    def _transact(self, db: sqlite3.Connection, batch: list[Job]) -> None:
         try:
             db.execute("BEGIN IMMEDIATE")
             for job in batch:
@@ -133,12 +138,12 @@ class Lane:
             _report([job])
 
 
-def _report(batch: list[_Job]) -> None:
+def _report(batch: list[Job]) -> None:
     loop = batch[0].loop
     if not loop.is_closed():
         loop.call_soon_threadsafe(_deliver_all, batch)
 
 
-def _deliver_all(batch: list[_Job]) -> None:
+def _deliver_all(batch: list[Job]) -> None:
     for job in batch:
         job.deliver()

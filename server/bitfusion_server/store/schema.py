@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,9 @@ TABLES: tuple[Table, ...] = (
         order=("server_id", "granted_at"),
     ),
     Table("lease_history", "ended leases", _columns("id TEXT, ended_at REAL, body TEXT"), key=("id",), order=("ended_at",)),
+    Table(
+        "task", "long work, for 30 days", _columns("id TEXT, started_at REAL, body TEXT", 4), key=("id",), order=("started_at",), since=4
+    ),
     Table("audit", "who changed what", _columns("number INTEGER, at REAL, body TEXT"), key=("number",), order=("at",)),
     Table(
         "sample",

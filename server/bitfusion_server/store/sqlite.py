@@ -19,7 +19,7 @@ import msgspec
 
 from bitfusion_core.models import EndedLease, Lease
 from bitfusion_server.store import schema
-from bitfusion_server.store.base import ActiveLease, AuditEntry, BadPlace, Client, Page, ServerIdentity, Store, Token, User
+from bitfusion_server.store.base import ActiveLease, AuditEntry, BadPlace, Client, Page, ServerIdentity, Store, Task, TaskState, Token, User
 from bitfusion_server.store.lane import Lane, StoreFailed
 from bitfusion_server.store.samples import SampleStore
 from bitfusion_server.store.sqlite_samples import SqliteSamples
@@ -33,10 +33,10 @@ _LONGEST_ROW_NUMBER = 18  # what fits into 64 bits
 class SqliteStore(Store):
     """The engine; `path` is created with mode 0600."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lane: type[Lane] = Lane) -> None:
         self._path = path
-        self._writer = Lane(lambda: _connect(path), transactional=True)
-        self._reader = Lane(lambda: _connect(path), transactional=False)
+        self._writer = lane(lambda: _connect(path), transactional=True)
+        self._reader = lane(lambda: _connect(path), transactional=False)
         self._samples = SqliteSamples(self._writer, self._reader)
 
     async def open(self) -> None:
@@ -160,6 +160,25 @@ class SqliteStore(Store):
 
     async def ended_leases(self, limit: int, start: str | None = None) -> Page[EndedLease]:
         return await self._page(_PageOf("lease_history", "ended_at", EndedLease, descending=True), limit, start)
+
+    async def put_task(self, task: Task) -> None:
+        await self._change(
+            "INSERT INTO task (id, started_at, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+            *(task.id, task.started_at, _encode(task)),
+        )
+
+    async def task(self, task_id: str) -> Task | None:
+        return await self._one("SELECT body FROM task WHERE id = ?", Task, task_id)
+
+    async def tasks(self, limit: int, start: str | None = None) -> Page[Task]:
+        return await self._page(_PageOf("task", "started_at", Task, descending=True), limit, start)
+
+    async def running_tasks(self) -> Sequence[Task]:
+        query = "SELECT body FROM task WHERE body ->> 'state' = ? ORDER BY started_at, rowid"
+        return await self._many(query, Task, TaskState.RUNNING.value)
+
+    async def forget_tasks(self, before: float) -> None:
+        await self._change("DELETE FROM task WHERE started_at < ?", before)
 
     async def append_audit(self, entry: AuditEntry) -> None:
         await self._change("INSERT INTO audit (at, body) VALUES (?, ?)", entry.at, _encode(entry))

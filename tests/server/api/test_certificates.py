@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
 
@@ -80,3 +81,22 @@ async def test_what_cannot_work_is_not_installed(api: Api, tls_files: TlsFiles, 
         assert (status, problem["code"]) == (400, "bad_certificate")
 
     assert await fingerprint(api) == before
+
+
+async def test_a_new_authority_drops_nothing(api: Api, service: LeaseService, tls_files: TlsFiles) -> None:
+    """New connections of clients that know the old authority or the new one are served; the stream that holds a lease goes on."""
+    async with api.session() as http, http.post("/v1/leases", json={"gpus": 1, **WHO}) as response:
+        stream = LeaseStream(response)
+        await stream.next()
+        old = await asyncio.to_thread(tls_files.trusted)
+
+        status, answer = await call(api, "POST", "/v1/certificates/authority", {"overlap_days": 30})
+
+        assert (status, {one["kind"] for one in answer["certificates"] if one["in_use"]}) == (200, {"authority", "handover", "server"})
+        new = await asyncio.to_thread(tls_files.trusted)
+        assert new != old
+        for trusted in (old, new):
+            api.trust = ssl.create_default_context(cadata=trusted.decode())
+            await fingerprint(api)
+        assert (await stream.next())["event"] == "heartbeat"
+        assert len(service.leases()) == 1

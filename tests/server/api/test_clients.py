@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
+import pytest
+
+from bitfusion_server.auth.clients import Clients
 from bitfusion_server.sessions.service import LeaseService
 from bitfusion_server.store.base import Store
 from tests.server.api.calls import call, lease
@@ -143,3 +147,38 @@ async def test_drain(api: Api, service: LeaseService) -> None:
     await call(api, "PATCH", path, {"settings": {"server.accepting": None}}, token=api.operator)
     await lease(api)
     await until(lambda: len(service.leases()) == 2)
+
+
+async def test_a_client_whose_time_runs_out(api: Api, service: LeaseService, clients: Clients, store: Store) -> None:
+    """It is shown as expired, its session ends, what it waits for is refused; extended it starts again."""
+    client = await store.client(CLIENT_ID)
+    assert client is not None
+    over = dataclasses.replace(client, expires_at=1.0)
+    await lease(api)
+    async with api.session() as http, http.post("/v1/leases", json={"gpus": 2, **WHO}) as response:
+        stream = LeaseStream(response)
+        assert (await stream.next())["event"] == "queued"
+        assert await store.replace_client(over, client)
+        clients.remember(over)
+        service.end_expired()
+        assert (await stream.next(skip="queued"))["problem"]["code"] == "token_expired"
+
+    _, shown = await call(api, "GET", f"/v1/clients/{CLIENT_ID}", token=api.viewer)
+    assert shown["state"] == "expired"
+    await until(lambda: not service.leases())
+    _, past = await call(api, "GET", "/v1/ended-sessions", token=api.viewer)
+    assert past["sessions"][0]["reason"] == "the time of the client has run out"
+    await api.services.administration.clients.extend("a", 1)
+    await lease(api)
+
+
+@pytest.mark.parametrize(
+    "agent, version", [("bitfusion/0.1.0", "0.1.0"), ("bitfusion/1.2 extra", "1.2"), ("curl/8", ""), ("bitfusion/<b>", "")]
+)
+async def test_version_of_the_software(api: Api, agent: str, version: str) -> None:
+    """The client names it with every request; who looks at clients sees the last one."""
+    async with api.session() as http, http.post("/claim_id", json=WHO, headers={"User-Agent": agent}) as response:
+        assert response.status == 200
+
+    _, shown = await call(api, "GET", f"/v1/clients/{CLIENT_ID}", token=api.viewer)
+    assert shown["version"] == version

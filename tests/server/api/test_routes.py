@@ -30,6 +30,7 @@ BODIES: dict[str, Any] = {
     "/v1/users": {"name": "eve", "password": "a long password", "role": "administrator"},
     "/v1/settings": {"settings": {"server.accepting": False}},
     "/v1/me/password": {"old": "x", "new": "a long password"},
+    "/v1/certificates/authority": {"overlap_days": 100_000},
     "/v1/certificates/installed": {"certificate": "x", "key": "x"},
 }
 

@@ -96,3 +96,46 @@ def test_damaged_authority_is_an_error(files: TlsFiles) -> None:
 
     with pytest.raises(TlsFilesDamaged):
         authority.prepare(files, NAMES, NOW)
+
+
+def test_a_new_authority_is_followed(files: TlsFiles, tmp_path: Path) -> None:
+    """While it is handed over, clients of the old authority and of the new one accept the server; afterwards only those of the new one."""
+    old = tmp_path / "old.crt"
+    old.write_bytes(files.trusted())
+    authority.replace_authority(files, datetime.timedelta(days=60), NOW)
+    assert authority.prepare(files, NAMES, NOW)
+    new = tmp_path / "new.crt"
+    new.write_bytes(files.trusted())
+
+    assert old.read_bytes() != new.read_bytes()
+    connect(files, old, "localhost")
+    connect(files, new, "localhost")
+    assert authority.prepare(files, NAMES, NOW + datetime.timedelta(days=380))
+    assert not files.handover.exists()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connect(files, old, "localhost")
+
+
+def test_a_new_authority_at_once(files: TlsFiles, tmp_path: Path) -> None:
+    """Without a hand-over the old authority vouches for nothing more, also if it was to before."""
+    old = tmp_path / "old.crt"
+    old.write_bytes(files.trusted())
+    for days in (60, 0):
+        authority.replace_authority(files, datetime.timedelta(days=days), NOW)
+    assert authority.prepare(files, NAMES, NOW)
+
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connect(files, old, "localhost")
+
+
+def test_interrupted_replacement_is_finished(files: TlsFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash between key and certificate leaves an authority that the next start completes."""
+    old = files.ca_certificate.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(authority, "_adopt_next", lambda _: None)
+        authority.replace_authority(files, datetime.timedelta(days=60), NOW)
+    files.ca_key.write_bytes(files.next_authority.read_bytes().partition(b"-----END CERTIFICATE-----\n")[2])
+
+    assert authority.prepare(files, NAMES, NOW)
+    assert files.ca_certificate.read_bytes() != old
+    connect(files, files.ca_certificate, "localhost")

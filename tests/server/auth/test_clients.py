@@ -96,3 +96,26 @@ async def test_settings_of_a_client(store: Store) -> None:
 
     assert (clients.quota("c1"), clients.idle_limit_min("c1")) == (3.5, 7)
     assert (clients.quota("c2"), clients.idle_limit_min("c2")) == (64, 0)
+
+
+async def test_version_is_noted(store: Store) -> None:
+    """The version of the software is what the last claim said; a claim without one leaves it."""
+    clients = clients_at(store)
+    client = await clients.claim(OWNER, None, "host", "ann", "0.1.0")
+    versions = [(await clients.claim(OWNER, client.id, "host", "ann", version)).version for version in ("0.1.0", "0.2.0", "")]
+
+    assert (client.version, versions) == ("0.1.0", ["0.1.0", "0.2.0", "0.2.0"])
+    stored = await store.client(client.id)
+    assert stored == dataclasses.replace(client, version="0.2.0")
+
+
+async def test_who_expires_is_refused_without_asking_the_store(store: Store) -> None:
+    """At the moment of the grant, and after a restart."""
+    client = await clients_at(store).claim(OWNER, None, "host", "ann")
+    early, late = clients_at(store, NOW + 9 * DAY_S), clients_at(store, NOW + 10 * DAY_S)
+    for clients in (early, late):
+        await clients.load()
+
+    assert (early.refusal(client.id, "A"), early.expired(client.id)) == (None, False)
+    assert isinstance(late.refusal(client.id, "A"), TokenExpired)
+    assert late.expired(client.id)

@@ -21,6 +21,8 @@ from bitfusion_server.store.base import (
     Role,
     ServerIdentity,
     Store,
+    Task,
+    TaskState,
     Token,
     User,
     client_subject,
@@ -206,3 +208,21 @@ async def test_survives_reopening(engine: Callable[[Path], Store], tmp_path: Pat
         assert (lease(),) == tuple(await second.active_leases("s1"))
     finally:
         await second.close()
+
+
+async def test_tasks(store: Store) -> None:
+    """The newest comes first; what is known of a task changes in its place; what has not ended is found; what is old is forgotten."""
+    first, second = (Task(name, "ann", "work", at) for name, at in (("t1", 10.0), ("t2", 20.0)))
+    await store.put_task(first)
+    await store.put_task(second)
+    ended = dataclasses.replace(first, state=TaskState.FAILED, ended_at=11.0, result="no", problem={"code": "x", "status": 500})
+    await store.put_task(ended)
+
+    page = await store.tasks(1)
+    assert page.items == (second,)
+    assert (await store.tasks(1, page.next)).items == (ended,)
+    assert await store.task("t1") == ended
+    assert await store.running_tasks() == (second,)
+    await store.forget_tasks(20.0)
+    assert (await store.tasks(10)).items == (second,)
+    assert await store.task("t1") is None
