@@ -13,6 +13,7 @@ import pytest
 
 from bitfusion_server.api import openapi
 from bitfusion_server.api.routes import ROUTES, Route
+from bitfusion_server.api.routing import LINES
 from bitfusion_server.auth.access import Permission
 from bitfusion_server.sessions.service import LeaseService
 from bitfusion_server.store.base import Store
@@ -33,6 +34,10 @@ BODIES: dict[str, Any] = {
     "/v1/certificates/authority": {"overlap_days": 100_000},
     "/v1/certificates/installed": {"certificate": "x", "key": "x"},
 }
+
+
+NOBODY = {"hostname": "laptop", "user": "ann"}
+KEY_OF_NOBODY = {"certificate": "x", "key": "-----BEGIN PRIVATE KEY-----\ncanary-key\n-----END PRIVATE KEY-----"}
 
 
 def path_of(route: Route) -> str:
@@ -79,6 +84,34 @@ async def test_a_viewer_changes_nothing(api: Api, service: LeaseService, dispatc
     assert refused > 15
     assert await everything(store) == before
     assert (service.leases(), service.waiting, dispatcher.sessions) == ((), 0, {})
+
+
+async def test_no_secret_is_logged(api: Api, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever asks for whatever: neither the log nor the audit log holds a token, a password, a session key or a private key."""
+    secrets = ["canary-secret", "canary-password", BODIES["/v1/users"]["password"], "canary-key"]
+    async with api.session(api.operator) as http, http.post("/v1/leases", json={"gpus": 1, "hold": "lease", **NOBODY}) as response:
+        secrets.append(json.loads((await response.text()).splitlines()[-1])["lease"]["key"])
+    secrets.append(await created(api))
+    bodies = {**BODIES, "/v1/login": {"user": "eve", "password": "canary-password"}, "/v1/certificates/installed": KEY_OF_NOBODY}
+    for token in (api.admin, api.operator, api.viewer, api.client, "ABCDEF2.canary-secret"):
+        secrets.append(token.partition(".")[2])
+        async with api.session(token) as http:
+            for route in ROUTES:
+                if route.media != LINES and route.path != "/v1/me/password":
+                    async with http.request(route.method, path_of(route), json=bodies.get(route.path, {})) as response:
+                        await response.read()
+
+    captured = capsys.readouterr()
+    written = f"{captured.out}{captured.err}{(await store.audit(100)).items}"
+    assert all(event in written for event in ("authentication failed", "token.create", "user.create", "lease granted"))
+    for secret in secrets:
+        assert secret not in written
+
+
+async def created(api: Api) -> str:
+    """The secret of a new token."""
+    async with api.session(api.admin) as http, http.post("/v1/tokens", json={"role": "viewer"}) as response:
+        return str((await response.json())["text"]).partition(".")[2]
 
 
 async def everything(store: Store) -> tuple[object, ...]:
