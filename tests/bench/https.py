@@ -104,7 +104,7 @@ def measure(path: Path, manager: int, count: int, clients: int) -> dict[str, Any
     rates, busy_s = watch.rates(count), cpu_s(manager) - busy_s
     requests = quantiles([one for client in connected for one in client.times])
     return {
-        "machine": machine(),
+        "machine": machine(path),
         "clients": clients,
         "pairs": count,
         "pairs_per_s": rates["per_s"],

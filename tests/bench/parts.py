@@ -84,6 +84,19 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def machine() -> dict[str, object]:
-    """What the figures depend on."""
-    return {"cores": os.cpu_count(), "load": [round(load, 1) for load in os.getloadavg()]}
+def machine(path: Path) -> dict[str, object]:
+    """What the figures depend on: the processors, what else they do, and how long the disk takes to keep 4 KiB."""
+    return {"cores": os.cpu_count(), "load": [round(load, 1) for load in os.getloadavg()], "flush": quantiles(_flushes(path / "flushed"))}
+
+
+def _flushes(file: Path, count: int = 200) -> list[float]:
+    """How long each of so many appends to a file took until it was on the disk."""
+    times = []
+    with file.open("wb") as opened:
+        for _ in range(count):
+            started = time.perf_counter()
+            opened.write(bytes(4096))
+            opened.flush()
+            os.fsync(opened.fileno())
+            times.append(time.perf_counter() - started)
+    return times

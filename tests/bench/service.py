@@ -85,7 +85,7 @@ async def measure(path: Path, count: int, waiting: int) -> dict[str, Any]:
     figures["queue"] = await behind_a_queue(service, waiting, 200)
     await service.stop()
     await store.close()
-    return {"machine": machine(), **figures}
+    return {"machine": machine(path), **figures}
 
 
 def main() -> None:
