@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bitfusion_client import config
 from bitfusion_client.errors import CannotExecute, CommandNotFound, LibrariesMissing, UsageError
 from bitfusion_client.guardian import LAUNCH_VARIABLE, nested
 
@@ -89,8 +90,8 @@ def _library_candidates() -> list[Path]:
     if given:
         return [Path(given)]
     # A source checkout uses what it has built; the installed libraries may be of another version.
-    checkout = Path(__file__).resolve().parents[2]
-    built = [checkout / "build" / "lib" / "client"] if (checkout / "native").is_dir() else []
+    checkout = config.checkout()
+    built = [checkout / "build" / "lib" / "client"] if checkout is not None else []
     return [*built, INSTALLED_LIBRARIES]
 
 

@@ -53,6 +53,12 @@ def home() -> Path:
     return Path(os.environ.get("HOME") or "/nonexistent") / ".bitfusion"
 
 
+def checkout() -> Path | None:
+    """The source checkout that we run from, if we do; installed packages look like one but for this file."""
+    root = Path(__file__).resolve().parents[2]
+    return root if (root / "pyproject.toml").is_file() else None
+
+
 def is_ipv4(text: str) -> bool:
     """Whether this is a dotted IPv4 address."""
     return _IPV4.fullmatch(text) is not None

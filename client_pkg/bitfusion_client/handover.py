@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bitfusion_client import helping
+from bitfusion_client import config, helping
 from bitfusion_client.catalogue import Row
 from bitfusion_client.errors import CannotStart, NoCluster, NotAServer, NotRoot, NoVcenter
 from bitfusion_core.errors import BitfusionError
@@ -79,9 +79,9 @@ def absent(name: str) -> type[BitfusionError]:
 
 def program() -> Path | None:
     """The server's program: of the source checkout that we run from, else the installed one."""
-    checkout = Path(__file__).resolve().parents[2]
-    candidates = [checkout / "build" / "bin" / "bitfusion-server"] if (checkout / "native").is_dir() else [INSTALLED_PROGRAM]
-    return next((path for path in candidates if os.access(path, os.X_OK)), None)
+    checkout = config.checkout()
+    path = INSTALLED_PROGRAM if checkout is None else checkout / "build" / "bin" / "bitfusion-server"
+    return path if os.access(path, os.X_OK) else None
 
 
 def require_root(name: str) -> None:

@@ -16,34 +16,48 @@ from tools.layout import BUILD
 
 # Kept between runs: making one takes half a minute and the network.
 ROOTS = Path(os.environ.get("BITFUSION_TEST_ROOTS") or BUILD / "roots")
-MORE = {"bookworm": "rpm,lintian,rpmlint"}
+MORE = {"bookworm": "rpm,lintian,rpmlint,dnf,createrepo-c,systemd"}
+SCENARIOS = Path(__file__).parent / "scenarios"
+LIBRARY = Path(__file__).resolve().parents[1] / "flows" / "scenarios" / "lib.sh"
 COMMAND_S = 300
 
 
 @dataclass(frozen=True)
 class Built:
-    """The packages of one release."""
+    """One package of one release, in its two kinds."""
 
     deb: Path
     rpm: Path
 
 
-def build(folder: Path, release: int = 1) -> Built:
-    """`./dev packages` into this folder."""
-    packages.build_packages(release, folder)
-    return Built(next(folder.glob("*.deb")), next(folder.glob("*.rpm")))
+def build(folder: Path, release: int = 1, name: str = "client") -> Built:
+    """`./dev packages NAME` into this folder."""
+    packages.build_packages(release, folder, (name,))
+    return Built(next(folder.glob(f"bitfusion-{name}_*.deb")), next(folder.glob(f"bitfusion-{name}-*.rpm")))
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The packages of this checkout."""
+    """The client's packages of this checkout."""
     return build(tmp_path_factory.mktemp("packages"))
 
 
 @pytest.fixture(scope="session")
 def next_release(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The packages to upgrade to."""
+    """The client's packages to upgrade to."""
     return build(tmp_path_factory.mktemp("upgrade"), 2)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The server's packages of this checkout."""
+    return build(tmp_path_factory.mktemp("server"), name="server")
+
+
+@pytest.fixture(scope="session")
+def next_server(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The server's packages to upgrade to."""
+    return build(tmp_path_factory.mktemp("server-upgrade"), 2, "server")
 
 
 class Root:
@@ -75,6 +89,12 @@ class Root:
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C", **variables}
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         return subprocess.Popen(["chroot", str(self.path), *command], env=environment, text=True, **quiet)  # type: ignore[call-overload, no-any-return]
+
+    def scenario(self, name: str) -> None:
+        """Run one of the shell scripts of `scenarios` in it, as root; each of its expectations is printed."""
+        self.give(LIBRARY)
+        done = self.run("sh", self.give(SCENARIOS / f"{name}.sh"), check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def give(self, file: Path) -> str:
         """Put a file into the root; its path there."""

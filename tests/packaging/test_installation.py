@@ -47,7 +47,8 @@ def test_life_of_a_client(make_root: Callable[[str], Root], suite: str, built: B
     used = root.run("bitfusion", "run", "-n", "2", "--", "python3", "-c", COUNT)
     assert used.stdout == "GPUs: 2\n"
 
-    _members_only(root)
+    root.scenario("members_only")
+    root.scenario("poor_homes")
     _upgrade(root, next_release)
 
     root.run("dpkg", "--remove", "bitfusion-client")
@@ -62,17 +63,6 @@ def test_life_of_a_client(make_root: Callable[[str], Root], suite: str, built: B
     ).stdout.split()
     assert [path for path in left if not path.startswith((f"{root.path}/opt", f"{root.path}/tmp"))] == []
     root.run("getent", "group", "bitfusion")
-
-
-def _members_only(root: Root) -> None:
-    root.run("useradd", "-m", "ada")
-    refused = root.run("bitfusion", "list_gpus", user="ada", check=False)
-    assert (refused.returncode, "usermod -aG bitfusion ada" in refused.stderr) == (11, True)
-    assert root.run("bitfusion", "version", user="ada").returncode == 0
-    root.run("usermod", "-aG", "bitfusion", "ada")
-    again = root.run("bitfusion", "list_gpus", user="ada", check=False)
-    assert "Log in again" in again.stderr
-    assert "free memory" in root.run("bitfusion", "list_gpus", user="ada", groups="bitfusion").stdout
 
 
 def _upgrade(root: Root, package: Built) -> None:
@@ -110,11 +100,14 @@ def test_rpm(make_root: Callable[[str], Root], built: Built, next_release: Built
     assert (root.path / "etc/bitfusion/client.yaml").exists()
 
 
-def test_checkers_of_packages(make_root: Callable[[str], Root], built: Built) -> None:
+@pytest.mark.parametrize("name", ["client", "server"])
+def test_checkers_of_packages(make_root: Callable[[str], Root], request: pytest.FixtureRequest, name: str) -> None:
     """lintian and rpmlint find nothing that is not explained in an override."""
+    package: Built = request.getfixturevalue({"client": "built"}.get(name, name))
     root = make_root("bookworm")
-    found = root.run("lintian", "--fail-on", "error,warning", root.give(built.deb), check=False)
+    found = root.run("lintian", "--fail-on", "error,warning", root.give(package.deb), check=False)
     assert found.returncode == 0, found.stdout
-    settings = root.give(Path(__file__).resolve().parents[2] / "client_pkg" / "packaging" / "rpmlint.toml")
-    checked = root.run("rpmlint", "--config", settings, root.give(built.rpm), check=False)
+    folder = {"client": "client_pkg", "server": "server"}[name]
+    settings = root.give(Path(__file__).resolve().parents[2] / folder / "packaging" / "rpmlint.toml")
+    checked = root.run("rpmlint", "--config", settings, root.give(package.rpm), check=False)
     assert "0 errors, 0 warnings" in checked.stdout, checked.stdout

@@ -1,4 +1,7 @@
-"""The product as a tar of /usr/lib/bitfusion: packages of this checkout, native libraries, and a Python environment with pinned wheels."""
+"""The product as /usr/lib/bitfusion: packages of this checkout, native libraries, and a Python environment with pinned wheels.
+
+The appliance gets all of it as a tar; the package bitfusion-server is the same without what the package bitfusion-client has.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,10 @@ _COMMANDS = {
 }
 
 
+# What the package bitfusion-client brings at other places.
+CLIENT_PARTS = ("client_pkg", "client", "bin/bitfusion")
+
+
 @dataclass(frozen=True)
 class Checkout:
     """Where the sources and the built libraries lie."""
@@ -61,6 +68,13 @@ def archive(checkout: Checkout, target: Path, cache: Path, moment: int) -> None:
     """Put everything together in a folder, then into a tar that depends on nothing else."""
     stage = target.with_suffix("")
     shutil.rmtree(stage, ignore_errors=True)
+    assemble(checkout, stage, cache)
+    _compile(stage)
+    _pack(stage, target, moment)
+
+
+def assemble(checkout: Checkout, stage: Path, cache: Path) -> None:
+    """Put everything together in this folder, which stands for /usr/lib/bitfusion."""
     for name in _PACKAGES:
         _copy(checkout.root / name, stage / name)
     for name, source in _LIBRARIES.items():
@@ -72,8 +86,6 @@ def archive(checkout: Checkout, target: Path, cache: Path, moment: int) -> None:
         (stage / name).write_text(content)
         (stage / name).chmod(0o755)
     _environment(stage / "venv", _wheels(_requirements(checkout.root), cache))
-    _compile(stage)
-    _pack(stage, target, moment)
 
 
 def _copy(source: Path, target: Path) -> None:
