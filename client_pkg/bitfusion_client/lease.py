@@ -71,6 +71,8 @@ def request_body(request: LeaseRequest, client_id: str) -> dict[str, Any]:
         body["memory_mib"] = request.memory_mib
     if request.filters:
         body["filters"] = {key: list(values) for key, values in request.filters.items()}
+    if request.auto_release_s:
+        body["auto_release_s"] = request.auto_release_s
     if request.command:
         body["command"] = [_shown(word) for word in request.command[:_MOST_WORDS]]
     return {**body, "hostname": host_name(), "user": user_name()}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _NETWORK = Path("/sys/class/net")
+_RDMA = Path("/sys/class/infiniband")
 _UP = ("up", "unknown")
 
 
@@ -24,6 +25,11 @@ def interfaces(root: Path = _NETWORK) -> tuple[Interface, ...]:
     """The interfaces that are up, without the loopback."""
     found = (_interface(root / name) for name in sorted(os.listdir(root)) if name != "lo") if root.is_dir() else ()
     return tuple(one for one in found if one is not None)
+
+
+def rdma_adapters(root: Path = _RDMA) -> list[str]:
+    """The RDMA devices that the kernel knows."""
+    return sorted(os.listdir(root)) if root.is_dir() else []
 
 
 def memory_mib() -> int:

@@ -52,6 +52,11 @@ def line(row: Measured) -> str:
     return text
 
 
+def line_without_figures(device: str) -> str:
+    """The row of an RDMA adapter, in the same columns: there is nothing to measure it with."""
+    return f"[ <client>] {device} (infiniband) not measured: this release moves data over TCP only"
+
+
 def remember(rows: Sequence[Measured], now: float) -> None:
     """Keep the results for the commands that start applications."""
     by_server: dict[str, dict[str, Any]] = {}

@@ -89,7 +89,7 @@ def parse_share(partial: str | None, memory: str | None) -> tuple[float | None, 
     return (None, None) if partial is None else units.parse_partial(partial)
 
 
-def lease_request(hold: str, given: dict[str, Any], command: Sequence[str] = ()) -> LeaseRequest:
+def lease_request(hold: str, given: dict[str, Any], command: Sequence[str] = (), auto_release_s: float = 0.0) -> LeaseRequest:
     """The request that the options of `request_options` describe."""
     from bitfusion_core import filters
 
@@ -101,6 +101,7 @@ def lease_request(hold: str, given: dict[str, Any], command: Sequence[str] = ())
         filters=filters.parse(given["filters"]),
         timeout_s=DEFAULT_WAIT_S if given["timeout"] is None else units.parse_duration(given["timeout"]),
         hold=hold,
+        auto_release_s=auto_release_s,
         command=tuple(command),
     )
 

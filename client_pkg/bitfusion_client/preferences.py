@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Callable, NamedTuple, Union
 
-from bitfusion_client import config, yaml
+from bitfusion_client import config, log, yaml
 from bitfusion_client.errors import InvalidConfiguration
 from bitfusion_core import units
 from bitfusion_core.errors import BitfusionError
@@ -36,12 +36,13 @@ def _megabytes(text: str) -> int:
 
 
 class Preference(NamedTuple):
-    """One row."""
+    """One row. `missing` says why it cannot have its effect in this release."""
 
     name: str
     default: str
     parse: Callable[[str], Value]
     meaning: str
+    missing: str = ""
 
     @property
     def variable(self) -> str:
@@ -49,9 +50,10 @@ class Preference(NamedTuple):
         return "BITFUSION_" + self.name.upper().replace(".", "_")
 
 
+_NO_RDMA = "this release moves data over TCP only"
 TABLE = (
-    Preference("rdma.enabled", "true", _switch, "use RDMA where client and server have it"),
-    Preference("rdma.hops", "1", _hops, "switches an RDMA packet may pass, 1 to 3"),
+    Preference("rdma.enabled", "false", _switch, "use RDMA where client and server have it", _NO_RDMA),
+    Preference("rdma.hops", "1", _hops, "switches an RDMA packet may pass, 1 to 3", _NO_RDMA),
     Preference(
         "srs.auto_release_timeout",
         "0",
@@ -60,8 +62,9 @@ TABLE = (
     ),
     Preference("cache_store.client_root", "~/cache", os.path.expanduser, "where files from servers are kept on the client"),
     Preference("cache_store.client_cleanup_threshold_MB", "5120", _megabytes, "size at which the oldest of them are removed"),
-    Preference("cache_store.server_root", "/var/cache/bitfusion", str, "where a server keeps what clients have sent"),
-    Preference("cache_store.server_cleanup_threshold_MB", "5120", _megabytes, "size at which the oldest of it is removed"),
+    # Read by a server's dispatcher (bitfusion_server.dispatcher.cache), from the same file.
+    Preference("cache_store.server_root", "", str, "on a server: where it keeps what clients have sent; empty: in its data directory"),
+    Preference("cache_store.server_cleanup_threshold_MB", "5120", _megabytes, "on a server: size at which the oldest of it is removed"),
 )
 BY_NAME = {row.name: row for row in TABLE}
 
@@ -83,6 +86,15 @@ def load() -> dict[str, Known]:
     for row in TABLE:
         if row.variable in os.environ:
             known[row.name] = _parse(row, os.environ[row.variable], row.variable)
+    return known
+
+
+def in_use() -> dict[str, Known]:
+    """All settings, for a command that uses GPUs; says which of them cannot have their effect."""
+    known = load()
+    for one in known.values():
+        if one.row.missing and one.origin != "default" and one.value is not False:
+            log.warn(f"{one.origin}: {one.row.name} has no effect: {one.row.missing}")
     return known
 
 

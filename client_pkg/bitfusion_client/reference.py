@@ -8,7 +8,7 @@ from typing import cast
 
 import click
 
-from bitfusion_client import errors, handover, helping
+from bitfusion_client import errors, handover, helping, preferences
 from bitfusion_client.catalogue import ROWS, Row
 from bitfusion_core.errors import BitfusionError, by_code
 
@@ -31,7 +31,7 @@ _FILES = """## Files and variables
 | servers | `-l`, else `-s`, else `BITFUSION_SERVER_LIST`, else `servers.conf` in `BITFUSION_HOME` (default `~/.bitfusion`), else `/etc/bitfusion/servers.conf` |
 | identity: `access_token`, `client_id`, `ca_file` (optional) | `client.yaml` in the same two places; `client_id` is claimed at the first use and written there |
 | certificate authority | `ca_file` of `client.yaml`, else `tls/ca.crt` in `BITFUSION_HOME`, else `/etc/bitfusion/tls/ca.crt` |
-| allocation | `-f`, else `BITFUSION_ALLOCATION`, else the newest of the user's `/tmp/bitfusion<digits>` made by `request_gpus` |
+| allocation | `-f`, else `BITFUSION_ALLOCATION`, else the newest of the user's `/tmp/bitfusion<digits>` made by `request_gpus` (`BITFUSION_ALLOCATION_DIR` names another folder than `/tmp`) |
 | libraries | `BITFUSION_LIB_DIR`, else `build/lib/client` of a source checkout, else `/usr/lib/bitfusion/lib` |
 
 `servers.conf` holds a server a line, as `ip`, `ip:port` or `ip port` (default port 56001; `#` begins a comment), or YAML:
@@ -46,6 +46,16 @@ servers:
 When another address of a server answers than `reachable`, the file is written anew with a dated copy beside it. A file that cannot be
 written is left as it is.
 
+## bitfusion.yaml
+
+`/etc/bitfusion/bitfusion.yaml` and the user's, in `BITFUSION_HOME`, are merged; the user's values win, and the environment over both.
+`bitfusion config show --origin` says where each value comes from. A wrong name or value is an error, never silence.
+
+| setting | environment | default | meaning |
+|---|---|---|---|
+"""
+
+_PROCESSES = """
 ## What `run` does to processes
 
 The application stays in the process group, session and terminal of `bitfusion run`. Keys such as ctrl-C and ctrl-Z act on it directly; signals
@@ -81,7 +91,7 @@ def page() -> str:
     parts = [_HEAD.format(screen=helping.screen().rstrip())]
     for row in ROWS:
         parts += _pages(row)
-    parts.append(_FILES + _error_table())
+    parts.append(_FILES + _preference_table() + _PROCESSES + _error_table())
     return "\n".join(parts)
 
 
@@ -103,6 +113,16 @@ def command_of(row: Row) -> click.Command:
 def error_rows() -> list[tuple[int, str, str]]:
     """Exit code, name and title of every error."""
     return sorted((kind.exit_code, code, kind.title) for code, kind in by_code().items() if _documented(kind))
+
+
+def _preference_table() -> str:
+    rows = (
+        (row.name, row.variable, row.default, row.meaning + (f"; no effect: {row.missing}" if row.missing else ""))
+        for row in preferences.TABLE
+    )
+    return "".join(f"| `{name}` | `{variable}` | `{default}` | {meaning} |\n" for name, variable, default, meaning in rows).replace(
+        "| `` |", "| |"
+    )
 
 
 def _error_table() -> str:

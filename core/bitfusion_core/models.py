@@ -66,7 +66,7 @@ class ServerFacts:
 
 @dataclass(frozen=True)
 class LeaseRequest:
-    """What a client asks for. Neither `fraction` nor `memory_mib`: whole GPUs."""
+    """What a client asks for. Neither `fraction` nor `memory_mib`: whole GPUs. `auto_release_s`: ended after so long without GPU work; 0: not."""
 
     gpus: int
     fraction: float | None = None
@@ -74,6 +74,7 @@ class LeaseRequest:
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     timeout_s: float = DEFAULT_WAIT_S
     hold: str = HOLD_CONNECTION
+    auto_release_s: float = 0.0
     command: tuple[str, ...] = ()
     hostname: str = ""
     user: str = ""
@@ -113,6 +114,7 @@ class Lease:
     granted_at: float
     tls: bool = True
     partition: bool = False
+    auto_release_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from bitfusion_client import measuring, networks
+from bitfusion_client import machine, measuring, networks
 from bitfusion_client.networks import Figures, Measured
 from bitfusion_core.errors import ManagerUnreachable
 
 NOW = 1_700_000_000.0
 TCP = Measured("ens160", "10.202.8.169", "net1", "10.202.8.169", Figures(51.4, 1.7123))
 RDMA = Measured("vmw_pvrdma0", "10.202.8.169", "vmw_pvrdma0", "10.0.3.1", Figures(19.1, 3.6581), Figures(8.2, 10.101))
+
+SEVERAL = """\
+[ <client>] ens160 => [10.202.8.169] net1 ( tcp) Single packet lat = 51 us, bw(1MB) = 1.71 GB/s
+[ <client>] ens160 => [10.202.8.185] net1 ( tcp) Single packet lat = 48 us, bw(1MB) = 1.09 GB/s
+[ <client>] ens160 => [10.202.8.233] net1 ( tcp) Single packet lat = 50 us, bw(1MB) = 0.87 GB/s
+[ <client>] ens192f0 => [10.202.8.169] net2 ( tcp) Single packet lat = 47 us, bw(1MB) = 2.14 GB/s
+[ <client>] ens192f0 => [10.202.8.185] net2 ( tcp) Single packet lat = 49 us, bw(1MB) = 1.11 GB/s
+[ <client>] ens192f0 => [10.202.8.233] net2 ( tcp) Single packet lat = 50 us, bw(1MB) = 1.15 GB/s"""
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +38,30 @@ def test_rows_as_in_the_guide() -> None:
         "[ <client>] vmw_pvrdma0 => [10.202.8.169] vmw_pvrdma0 (infiniband) Single packet lat = 19 us, bw(1MB) = 3.66 GB/s "
         "Single packet Write lat = 8 us, bw = 10.101 GB/s"
     )
+
+
+def test_several_interfaces_as_in_the_guide() -> None:
+    """All rows of a client with two interfaces, in the order in which net_perf prints them."""
+    measured = [
+        TCP._replace(interface=interface, server=f"10.202.8.{host}", network=network, figures=Figures(latency, bandwidth))
+        for interface, network, rows in (
+            ("ens160", "net1", ((169, 51, 1.71), (185, 48, 1.09), (233, 50, 0.87))),
+            ("ens192f0", "net2", ((169, 47, 2.14), (185, 49, 1.11), (233, 50, 1.15))),
+        )
+        for host, latency, bandwidth in rows
+    ]
+
+    assert "\n".join(map(networks.line, measured)) == SEVERAL
+
+
+def test_rdma_adapter_without_figures(tmp_path: Path) -> None:
+    """Where there is one, its row says that it was not measured, and why; elsewhere there is no row."""
+    (tmp_path / "vmw_pvrdma0").mkdir()
+
+    assert [networks.line_without_figures(device) for device in machine.rdma_adapters(tmp_path)] == [
+        "[ <client>] vmw_pvrdma0 (infiniband) not measured: this release moves data over TCP only"
+    ]
+    assert machine.rdma_adapters(tmp_path / "none") == []
 
 
 def test_bandwidth_by_the_formula_of_the_guide() -> None:

@@ -10,6 +10,7 @@ import pytest
 from bitfusion_client import config, preferences
 from bitfusion_client.errors import InvalidConfiguration
 from tests.client.conftest import Cli
+from tests.client.fake_manager import FakeManager
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_files_are_merged_and_the_user_wins(folders: tuple[Path, Path], monkeypa
     assert known["rdma.hops"] == (2, str(user / "bitfusion.yaml"))
     assert known["srs.auto_release_timeout"] == (150.0, str(user / "bitfusion.yaml"))
     assert known["cache_store.client_cleanup_threshold_MB"] == (7, "BITFUSION_CACHE_STORE_CLIENT_CLEANUP_THRESHOLD_MB")
-    assert known["cache_store.server_root"] == ("/var/cache/bitfusion", "default")
+    assert known["cache_store.server_root"] == ("", "default")
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,24 @@ def test_origin_is_shown_on_request(cli: Cli) -> None:
 
     assert "#" not in plain
     assert {line.index("  # ") for line in full.splitlines()} == {full.index("  # ")}
+
+
+def test_settings_without_effect_are_said(cli: Cli) -> None:
+    """RDMA is not in this release: who switches it on is told, and the command goes on; who switches it off is not."""
+    (cli.home / "bitfusion.yaml").write_text("rdma:\n  enabled: true\n")
+    told = cli.run("run", "-n", "1", "--", "true")
+    assert f"{cli.home / 'bitfusion.yaml'}: rdma.enabled has no effect: this release moves data over TCP only" in told.stderr
+    assert told.returncode == 0
+
+    (cli.home / "bitfusion.yaml").write_text("rdma:\n  enabled: false\n")
+    assert "rdma" not in cli.run("run", "-n", "1", "--", "true").stderr
+
+
+def test_reservation_asks_to_be_released(cli: Cli, manager: FakeManager) -> None:
+    """srs.auto_release_timeout is of request_gpus alone; an application that runs is never cut off by it."""
+    variables = {**cli.environment, "BITFUSION_SRS_AUTO_RELEASE_TIMEOUT": "2m30s"}
+    cli.run("request_gpus", "-n", "1", env=variables)
+    cli.run("run", "-n", "1", "--", "true", env=variables)
+
+    asked = [body.get("auto_release_s") for method, path, body in manager.requests if (method, path) == ("POST", "/v1/leases")]
+    assert asked == [150.0, None]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import click
 
-from bitfusion_client import config, log, measuring, networks, output
+from bitfusion_client import config, log, machine, measuring, networks, output
 from bitfusion_client.config import Server
 from bitfusion_client.helping import Command
 from bitfusion_client.measuring import Ticket
@@ -20,7 +19,6 @@ from bitfusion_core.errors import ManagerUnreachable
 _HEAD = """Displayed results are calculated from round-trip measurements
 BW(1MB) = 1000/(LAT(1MB) - LAT(1B))
 """
-_RDMA_DEVICES = Path("/sys/class/infiniband")
 NOTES = """The results are remembered for a week: applications started meanwhile use the best network of their server first,
 then the others."""
 
@@ -38,12 +36,11 @@ def command(servers_file: str | None, server_list: str | None, as_json: bool) ->
             "no network of any server could be measured", hint="Look at the warnings above, and at 'bitfusion health'."
         )
     networks.remember(rows, time.time())
-    if _RDMA_DEVICES.is_dir() and any(_RDMA_DEVICES.iterdir()):
-        log.warn("This machine has RDMA adapters; this release measures and uses TCP only")
+    adapters = machine.rdma_adapters()
     if as_json:
-        output.as_json({"networks": [_fields(row) for row in rows]})
+        output.as_json({"networks": [_fields(row) for row in rows], "rdma_not_measured": adapters})
     else:
-        output.text("\n".join([_HEAD, *map(networks.line, rows)]))
+        output.text("\n".join([_HEAD, *map(networks.line, rows), *map(networks.line_without_figures, adapters)]))
 
 
 def _measure_all(tickets: Mapping[Server, Ticket]) -> Iterator[Measured]:

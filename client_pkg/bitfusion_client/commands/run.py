@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bitfusion_client import application, config, launcher, log
+from bitfusion_client import application, config, launcher, log, preferences
 from bitfusion_client.control import ControlLink
 from bitfusion_client.helping import Command
 from bitfusion_client.options import filter_notes, lease_request, request_options
@@ -39,6 +39,7 @@ before the application started; 126 it cannot be executed; 127 not found; 128+N 
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def command(words: tuple[str, ...], **given: Any) -> int:
     """Reserve GPUs, run an application on them, give them back."""
+    preferences.in_use()
     servers = config.servers(given["servers_file"], given["server_list"])
     # Found before the GPUs are asked for: a slip of the pen shall not wait half an hour in the queue.
     target = application.find(words)

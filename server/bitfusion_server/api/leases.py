@@ -39,6 +39,7 @@ class LeaseBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     memory_mib: Annotated[int, Meta(ge=1, le=1 << 30)] | None = None
     filters: Annotated[dict[str, Words], Meta(max_length=16)] = {}
     timeout_s: Annotated[float, Meta(ge=0.0, le=31_536_000.0)] = DEFAULT_WAIT_S
+    auto_release_s: Annotated[float, Meta(ge=0.0, le=31_536_000.0)] = 0.0
     command: list[str] = []
     client_id: ClientId | None = None
 
@@ -53,6 +54,7 @@ class LeaseBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             filters=filters.check(self.filters),
             timeout_s=self.timeout_s,
             hold=self.hold,
+            auto_release_s=self.auto_release_s,
             command=tuple(word[:1024] for word in self.command[:_COMMAND_KEPT]),
             hostname=self.hostname,
             user=self.user,

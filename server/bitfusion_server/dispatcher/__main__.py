@@ -13,7 +13,7 @@ import structlog
 
 from bitfusion_server import log
 from bitfusion_server.dispatcher.admission import Admissions
-from bitfusion_server.dispatcher.cache import keep_small, open_cache
+from bitfusion_server.dispatcher.cache import SETTINGS, keep_small, open_cache, read_settings
 from bitfusion_server.dispatcher.control import Control
 from bitfusion_server.dispatcher.privileges import parse_uids, renounce, require_root_for
 from bitfusion_server.dispatcher.sessions import BadRequest, Sessions
@@ -31,6 +31,7 @@ def _arguments() -> argparse.Namespace:
         "--worker-uids", type=parse_uids, default=range(0), metavar="FIRST-LAST", help="user ids for workers, one per session (needs root)"
     )
     parser.add_argument("--control-group", metavar="GROUP", help="group that may use the control socket (default: only this user may)")
+    parser.add_argument("--settings", type=Path, default=SETTINGS, metavar="FILE", help=f"where cache_store is set (default {SETTINGS})")
     parser.add_argument("--log-level", default="info", choices=("error", "warning", "info", "debug"))
     return parser.parse_args()
 
@@ -46,10 +47,11 @@ def _listen(address: str) -> socket.socket:
 async def _serve(arguments: argparse.Namespace) -> None:
     data = arguments.data.resolve()
     control = Control(data / "run" / "dispatcher.sock", arguments.control_group)
-    sessions = Sessions(open_cache(data / "cache"), arguments.worker_uids, control.notify)
+    cache = read_settings(arguments.settings, data)
+    sessions = Sessions(open_cache(cache.root), arguments.worker_uids, control.notify)
     listener = _listen(arguments.listen)
     await control.start(sessions)
-    tasks = [asyncio.create_task(Admissions(sessions).serve(listener)), asyncio.create_task(keep_small(data / "cache"))]
+    tasks = [asyncio.create_task(Admissions(sessions).serve(listener)), asyncio.create_task(keep_small(cache.root, cache.capacity))]
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

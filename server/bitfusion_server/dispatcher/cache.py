@@ -1,4 +1,7 @@
-"""The directory in which workers of all sessions keep device code by its hash, and how it stays small."""
+"""The directory in which workers of all sessions keep device code by its hash, and how it stays small.
+
+`cache_store.server_root` and `cache_store.server_cleanup_threshold_MB` of bitfusion.yaml say where it is and how large it may be.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,51 @@ import asyncio
 import os
 import stat
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+import yaml
 
 _log = structlog.get_logger(__name__)
 
-CAPACITY = 4 << 30
+SETTINGS = Path("/etc/bitfusion/bitfusion.yaml")
+_DEFAULT_MB = 5120
 _PART = ".part."
 _STALE_S = 3600.0  # nobody writes an image for so long
 _PERIOD_S = 600.0
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """Where, and how many bytes."""
+
+    root: Path
+    capacity: int
+
+
+def read_settings(file: Path, data: Path) -> CacheSettings:
+    """What the file says, if there is one; ValueError says what in it cannot be used."""
+    section = _section(file)
+    root = section.get("server_root") or data / "cache"
+    megabytes = section.get("server_cleanup_threshold_MB", _DEFAULT_MB)
+    if not isinstance(megabytes, int) or isinstance(megabytes, bool) or megabytes < 0:
+        raise ValueError(f"{file}: cache_store.server_cleanup_threshold_MB: {megabytes!r} is not a number of MB")
+    if not Path(str(root)).is_absolute():
+        raise ValueError(f"{file}: cache_store.server_root: {str(root)!r} is not an absolute path")
+    return CacheSettings(Path(str(root)), megabytes << 20)
+
+
+def _section(file: Path) -> dict[str, object]:
+    """`cache_store`; the rest of the file is for clients."""
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{file}: it is not YAML: {error}") from None
+    section = document.get("cache_store") if isinstance(document, dict) else None
+    return section if isinstance(section, dict) else {}
 
 
 def open_cache(path: Path) -> int:
@@ -41,11 +79,11 @@ def trim(path: Path, capacity: int, now: float) -> int:
     return removed
 
 
-async def keep_small(path: Path) -> None:
+async def keep_small(path: Path, capacity: int) -> None:
     """Trims now and from time to time, until cancelled."""
     while True:
         try:
-            removed = await asyncio.to_thread(trim, path, CAPACITY, time.time())
+            removed = await asyncio.to_thread(trim, path, capacity, time.time())
         except OSError as error:
             _log.warning("the cache of device code cannot be trimmed", path=str(path), error=str(error))
         else:

@@ -311,6 +311,7 @@ class LeaseService:
             granted_at=self._wall_clock(),
             tls=self._settings.flag("data.tls"),
             partition=not request.whole,
+            auto_release_s=request.auto_release_s,
         )
 
     async def _grant(self, ticket: Ticket, session: Session) -> None:
@@ -419,11 +420,13 @@ class LeaseService:
                 self.end(session.lease.id, EXPIRED)
 
     def end_idle(self) -> None:
-        """End what has been idle for longer than its client may be."""
+        """End what has been idle for longer than its client may be, or than was asked for."""
         for session in tuple(self._sessions.values()):
             limit_min = self._clients.idle_limit_min(session.lease.client_id)
             if limit_min and self.idle_s(session) > limit_min * 60:
                 self.end(session.lease.id, f"no GPU work for {limit_min:g} min")
+            elif 0 < session.lease.auto_release_s < self.idle_s(session):
+                self.end(session.lease.id, f"no GPU work for {session.lease.auto_release_s:g} s, after which it was to be released")
 
     def idle_s(self, session: Session) -> float:
         """How long ago it last did CUDA work."""

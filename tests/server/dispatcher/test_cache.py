@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bitfusion_server.dispatcher.cache import open_cache, trim
+import pytest
+
+from bitfusion_server.dispatcher.cache import open_cache, read_settings, trim
 
 NOW = 1_000_000.0
 HOUR = 3600.0
@@ -55,3 +57,23 @@ def test_strangers_cannot_list_it(tmp_path: Path) -> None:
     """Workers of one session do not see what the others have stored."""
     os.close(open_cache(tmp_path / "cache"))
     assert (tmp_path / "cache").stat().st_mode & 0o7777 == 0o1733
+
+
+def test_settings_of_the_cache(tmp_path: Path) -> None:
+    """bitfusion.yaml says where it is and how large; without the file it is in the data directory."""
+    file, data = tmp_path / "bitfusion.yaml", tmp_path / "data"
+    given = read_settings(file, data)
+    assert (given.root, given.capacity) == (data / "cache", 5120 << 20)
+
+    file.write_text("rdma:\n  enabled: false\ncache_store:\n  server_root: /srv/code\n  server_cleanup_threshold_MB: 100\n")
+    given = read_settings(file, data)
+    assert (given.root, given.capacity) == (Path("/srv/code"), 100 << 20)
+
+
+@pytest.mark.parametrize("text", ["{", "cache_store:\n  server_root: code\n", "cache_store:\n  server_cleanup_threshold_MB: much\n"])
+def test_settings_that_cannot_be_used(tmp_path: Path, text: str) -> None:
+    """The dispatcher does not start with them, and names the file."""
+    (tmp_path / "bitfusion.yaml").write_text(text)
+
+    with pytest.raises(ValueError, match=r"bitfusion\.yaml"):
+        read_settings(tmp_path / "bitfusion.yaml", tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -370,6 +371,19 @@ async def test_idle_is_no_cuda_work(store: Store, dispatcher: FakeDispatcher) ->
     await until(lambda: not service.leases())
     await service.stop()
     assert dict(dispatcher.revoked)[idle].startswith("no GPU work")
+
+
+async def test_reservation_that_releases_itself(store: Store, dispatcher: FakeDispatcher) -> None:
+    """Whoever asked for it has its GPUs taken back after so long without work; others keep theirs."""
+    service = service_with(store, dispatcher, FakeGpus(16000, 16000), Settings({}))
+    await service.start()
+    wanted, kept = await granted(service, replace(HALF, hold=HOLD_LEASE, auto_release_s=1e-9)), await granted(service, HALF)
+
+    service.end_idle()
+    await until(lambda: len(service.leases()) == 1)
+    assert [lease.id for lease in service.leases()] == [kept]
+    await service.stop()
+    assert dict(dispatcher.revoked)[wanted].startswith("no GPU work for 1e-09 s")
 
 
 async def test_concurrent_requests_never_share_a_whole_gpu(service: LeaseService) -> None:
