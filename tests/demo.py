@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tools.server import DemoServer, Handle
@@ -22,11 +23,15 @@ class Demo:
     def __init__(self, server: DemoServer, handle: Handle) -> None:
         self.server = server
         self.handle = handle
+        # Of this server's tests alone, and gone with the server.
+        self.allocations = Path(handle.home).parent / "allocations"
+        self.allocations.mkdir(exist_ok=True)
 
     def environment(self, **extra: str) -> dict[str, str]:
         """The environment of the command line."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BITFUSION_", "SIMGPU_"))}
-        return {**inherited, "BITFUSION_HOME": self.handle.home, **extra}
+        ours = {"BITFUSION_HOME": self.handle.home, "BITFUSION_ALLOCATION_DIR": str(self.allocations)}
+        return {**inherited, **ours, **extra}
 
     def bitfusion(self, *arguments: str, timeout: float = RUN_S, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command line to its end."""

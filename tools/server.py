@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import itertools
 import json
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -19,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,7 +32,11 @@ DEMO = Path(os.environ.get("BITFUSION_DEMO_DIR") or BUILD / "demo").resolve()
 RUNNING = DEMO / "up.json"
 KERNEL_CACHE = DEMO / "kernels"
 HOST = "127.0.0.1"
-PREFERRED_PORTS = {"manager": 56001, "dispatcher": 55001}
+PREFERRED_PORTS: Mapping[str, int | None] = {"manager": 56001, "dispatcher": 55001}
+# Several at a time do not compete for the preferred ones.
+ANY_PORTS: Mapping[str, int | None] = dict.fromkeys(PREFERRED_PORTS)
+_UNUSED_PORTS = range(20000, 32000)
+_TRIES = 50
 START_S = 60.0
 STOP_S = 15.0
 # In the environment of every process of a demo server, so that all of them can be found and no other is touched.
@@ -87,14 +93,21 @@ class Handle:
 class DemoServer:
     """One demo server in a directory of its own."""
 
-    def __init__(self, directory: Path, gpus: Gpus | RealGpus, settings: dict[str, str] | None = None, host: str = HOST) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        gpus: Gpus | RealGpus,
+        settings: dict[str, str] | None = None,
+        host: str = HOST,
+        ports: Mapping[str, int | None] = ANY_PORTS,
+    ) -> None:
         self._host = host
         self.data = directory / "data"
         self._directory = directory
         self._home = directory / "home"
         self._gpus = gpus
         self._settings = settings or {}
-        self._ports = {name: _free_port(host, preferred) for name, preferred in PREFERRED_PORTS.items()}
+        self._ports = {name: _free_port(host, preferred) for name, preferred in ports.items()}
         self._python = PYTHON
         self._process: subprocess.Popen[bytes] | None = None
         self._environment: dict[str, str] = {}
@@ -271,8 +284,10 @@ def _directory_for(name: str) -> Path:
     return directory
 
 
-def _free_port(host: str, preferred: int) -> int:
-    for port in (preferred, 0):
+def _free_port(host: str, preferred: int | None) -> int:
+    """`preferred` if it is free, else any of those that the kernel gives to nobody: what it gives out may be gone when the server starts."""
+    others = (random.choice(_UNUSED_PORTS) for _ in range(_TRIES))  # noqa: S311 - nothing secret
+    for port in itertools.chain([] if preferred is None else [preferred], others):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
@@ -297,7 +312,7 @@ def up(gpus: Gpus) -> Handle:
         prepare.demo()
         directory = _directory_for("up")
         shutil.rmtree(directory, ignore_errors=True)
-        server = DemoServer(directory, gpus)
+        server = DemoServer(directory, gpus, ports=PREFERRED_PORTS)
         try:
             handle = server.start()
         except BaseException:

@@ -17,14 +17,19 @@ from tools.server import Gpus, temporary_server
 _RUNS = 20
 
 
-def main(runs: int) -> None:
-    """Measure and print."""
+UNIT = "python3 -c pass"
+VERSION = "bitfusion --version"
+NOTHING, RUN = "true", "bitfusion run -n 1 -- true"
+
+
+def measure(runs: int) -> dict[str, list[float]]:
+    """Seconds of each run of each row."""
     rows = {
-        "python3 -c pass": [str(PYTHON), "-I", "-c", "pass"],
-        "true": ["true"],
-        "bitfusion --version": [str(CLI), "--version"],
+        UNIT: [str(PYTHON), "-I", "-c", "pass"],
+        NOTHING: ["true"],
+        VERSION: [str(CLI), "--version"],
         "bitfusion list_gpus": [str(CLI), "list_gpus"],
-        "bitfusion run -n 1 -- true": [str(CLI), "run", "-n", "1", "--", "true"],
+        RUN: [str(CLI), "run", "-n", "1", "--", "true"],
     }
     with temporary_server(Gpus(), name="start") as (_, handle):
         environment = handle.client_environment()
@@ -32,7 +37,13 @@ def main(runs: int) -> None:
         for _ in range(runs):
             for name, command in rows.items():
                 times[name].append(_timed(command, environment))
-    unit = min(times["python3 -c pass"])
+    return times
+
+
+def main(runs: int) -> None:
+    """Measure and print."""
+    times = measure(runs)
+    unit = min(times[UNIT])
     for name, seconds in times.items():
         print(
             f"{name:28} min {min(seconds) * 1e3:6.1f} ms  median {statistics.median(seconds) * 1e3:6.1f} ms  {min(seconds) / unit:5.1f} x"

@@ -1,6 +1,7 @@
 """The allocation file `/tmp/bitfusion<digits>`: how an application and the other commands find the GPUs of a session.
 
-It holds the session key, so it is created with mode 0600 and never followed through a link.
+BITFUSION_ALLOCATION_DIR names another folder than /tmp. The file holds the session key, so it is created with mode 0600 and never followed
+through a link.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bitfusion_client.lease import Grant
 from bitfusion_core.models import HOLD_LEASE
 from bitfusion_core.units import format_fraction
 
-DIRECTORY = Path("/tmp")  # noqa: S108 - the path is documented; files are created exclusively
+_DIRECTORY = "/tmp"  # noqa: S108 - the path is documented; files are created exclusively
 FORMAT_VERSION = "1"
 _NAME = re.compile(r"bitfusion\d{1,12}", re.ASCII)
 _MAX_BYTES = 65536
@@ -43,6 +44,11 @@ class Allocation(NamedTuple):
         return self.hold == HOLD_LEASE
 
 
+def directory() -> Path:
+    """Where the files are."""
+    return Path(os.environ.get("BITFUSION_ALLOCATION_DIR") or _DIRECTORY)
+
+
 def lines(grant: Grant) -> list[str]:
     """The contents of the file."""
     return [
@@ -62,7 +68,7 @@ def lines(grant: Grant) -> list[str]:
 def create(grant: Grant) -> Path:
     """Write a new file; nobody else can have prepared it."""
     for _ in range(100):
-        path = DIRECTORY / f"bitfusion{int.from_bytes(os.urandom(8), 'little') % 10**9}"
+        path = directory() / f"bitfusion{int.from_bytes(os.urandom(8), 'little') % 10**9}"
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except FileExistsError:
@@ -71,7 +77,7 @@ def create(grant: Grant) -> Path:
             raise _cannot_write(path, error) from None
         _fill(path, descriptor, "\n".join(lines(grant)) + "\n")
         return path
-    raise CannotStart(f"cannot find a free name in {DIRECTORY}", hint=f"Remove old files: rm {DIRECTORY}/bitfusion*")
+    raise CannotStart(f"cannot find a free name in {directory()}", hint=f"Remove old files: rm {directory()}/bitfusion*")
 
 
 def _fill(path: Path, descriptor: int, text: str) -> None:
@@ -85,7 +91,7 @@ def _fill(path: Path, descriptor: int, text: str) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> CannotStart:
-    return CannotStart(f"cannot write {path}: {error.strerror}", hint=f"Make room in {DIRECTORY} or correct its permissions.")
+    return CannotStart(f"cannot write {path}: {error.strerror}", hint=f"Make room in {path.parent} or correct its permissions.")
 
 
 def read(path: Path) -> Allocation:
@@ -147,9 +153,16 @@ def reserved() -> list[Allocation]:
     return found
 
 
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(folder))
+    except OSError as error:
+        raise NoAllocation(f"cannot look for allocation files in {folder}: {error.strerror}") from None
+
+
 def _own_files() -> list[Path]:
     dated = []
-    for entry in os.scandir(DIRECTORY):
+    for entry in _entries(directory()):
         if not _NAME.fullmatch(entry.name):
             continue
         try:

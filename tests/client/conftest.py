@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
@@ -53,6 +52,10 @@ class Cli:
         self.environment = {**inherited, "BITFUSION_HOME": str(home), "BITFUSION_LIB_DIR": str(libraries), "HOME": str(folder)}
         self.environment.pop("LD_LIBRARY_PATH", None)
         self.libraries = libraries
+        # Of this test alone: the newest allocation is nobody else's.
+        self.allocations = folder / "allocations"
+        self.allocations.mkdir()
+        self.environment["BITFUSION_ALLOCATION_DIR"] = str(self.allocations)
 
     def run(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         """Run to the end."""
@@ -66,14 +69,9 @@ class Cli:
 
 
 @pytest.fixture
-def cli(tmp_path: Path, manager: FakeManager, authority: trustme.CA) -> Iterator[Cli]:
-    """The command of a client that is enabled for the server; at the end no allocation file of the test may be left."""
-    before = set(Path("/tmp").glob("bitfusion[0-9]*"))
-    yield Cli(tmp_path, write_home(tmp_path / "home", authority, manager.address, client_id=CLIENT_ID))
-    for path in set(Path("/tmp").glob("bitfusion[0-9]*")) - before:
-        with contextlib.suppress(FileNotFoundError):  # of another test run, which has removed it meanwhile
-            if manager.address in path.read_text():
-                path.unlink()
+def cli(tmp_path: Path, manager: FakeManager, authority: trustme.CA) -> Cli:
+    """The command of a client that is enabled for the server."""
+    return Cli(tmp_path, write_home(tmp_path / "home", authority, manager.address, client_id=CLIENT_ID))
 
 
 def eventually(condition: Callable[[], Any], what: str, within_s: float = 10) -> Any:

@@ -15,16 +15,9 @@ from tests.client.fake_manager import FakeManager
 BEFORE_THE_START = ("POST /claim_id", "GET /query", "POST /v1/leases")
 
 
-def allocation_files(manager: FakeManager) -> list[Path]:
-    """Files of this manager's leases."""
-    found = []
-    for path in Path("/tmp").glob("bitfusion[0-9]*"):
-        try:
-            text = path.read_text()
-        except (FileNotFoundError, PermissionError):
-            continue
-        found += [path] if f"server {manager.address} " in text else []
-    return found
+def allocation_files(cli: Cli) -> list[Path]:
+    """What the command has left."""
+    return list(cli.allocations.iterdir())
 
 
 def finish(process: subprocess.Popen[str]) -> str:
@@ -49,7 +42,7 @@ def test_before_the_application_starts(cli: Cli, manager: FakeManager, stage: st
     assert "Error: cancelled by SIGINT" in errors
     assert process.returncode == 130
     assert not (cli.folder / "started").exists()
-    assert allocation_files(manager) == []
+    assert allocation_files(cli) == []
 
 
 def test_while_the_application_runs(cli: Cli, manager: FakeManager) -> None:
@@ -62,7 +55,7 @@ def test_while_the_application_runs(cli: Cli, manager: FakeManager) -> None:
     finish(process)
 
     assert process.returncode == 130
-    assert allocation_files(manager) == []
+    assert allocation_files(cli) == []
     assert not manager.leases
 
 
@@ -78,5 +71,5 @@ def test_while_the_gpus_are_given_back(cli: Cli, manager: FakeManager) -> None:
     finish(process)
 
     assert process.returncode == 4
-    assert allocation_files(manager) == []
+    assert allocation_files(cli) == []
     assert not manager.leases

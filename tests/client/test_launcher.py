@@ -215,9 +215,9 @@ def test_terminal_belongs_to_the_application(terminal: Open) -> None:
 
 def test_interrupt_key(terminal: Open) -> None:
     """ctrl-C reaches the application exactly once; `bitfusion run` lives on until the application has ended."""
-    script = """trap 'echo I""NT' INT; echo u""p; read x; read x; exit 6"""
+    script = """trap 'echo I""NT' INT; echo rol""ling; read x; read x; exit 6"""
     job = terminal("run", "-n", "1", "--", "bash", "-c", script)
-    job.expect("up")
+    job.expect("rolling")
     job.type("\x03")
     job.expect("INT\r")
     job.type("\n\n")
@@ -227,8 +227,8 @@ def test_interrupt_key(terminal: Open) -> None:
 
 def test_stop_key(terminal: Open, manager: FakeManager) -> None:
     """ctrl-Z stops the application and with it the job; SIGCONT continues both."""
-    job = terminal("run", "-n", "1", "--", "sh", "-c", 'echo u""p; read x; exit 8')
-    job.expect("up")
+    job = terminal("run", "-n", "1", "--", "sh", "-c", 'echo rol""ling; read x; exit 8')
+    job.expect("rolling")
     job.type("\x1a")
     job.expect("[stopped]")
     job.type("\n")

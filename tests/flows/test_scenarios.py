@@ -30,6 +30,8 @@ def test_scenario(demo: Demo, tmp_path: Path, name: str) -> None:
     environment = demo.environment(
         PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}",
         WORK=str(tmp_path),
+        AUTHORITY=demo.handle.ca,
+        ADMINISTRATOR=demo.handle.admin_token,
         SERVER=demo.handle.url.removeprefix("https://"),
         OTHER_AUTHORITY=str(tmp_path / "other.crt"),
     )

@@ -74,17 +74,6 @@ class Machine:
         # The kernel takes the namespace down, and the cable with it, only when the last unsent bytes have been given up.
         subprocess.run(["ip", "link", "delete", self._cable], check=False, stderr=subprocess.DEVNULL)
         _ip("link", "delete", self._switch)
-        for path in Path("/tmp").glob("bitfusion[0-9]*"):
-            if _of_the_server(path):  # the processes that would have removed it are gone
-                path.unlink(missing_ok=True)
-
-
-def _of_the_server(path: Path) -> bool:
-    """Whether it is an allocation file of the server that only this machine has."""
-    try:
-        return f"\nserver {SERVER_ADDRESS}:" in path.read_text()
-    except FileNotFoundError:
-        return False  # another test's
 
 
 @pytest.fixture

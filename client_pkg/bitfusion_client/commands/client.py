@@ -33,6 +33,6 @@ def command(file: str | None, words: tuple[str, ...]) -> int:
     if chosen is None:
         reserved = allocation.reserved()
         if not reserved:
-            raise NoAllocation("no GPUs are reserved: there is no allocation file of yours in /tmp")
+            raise NoAllocation(f"no GPUs are reserved: there is no allocation file of yours in {allocation.directory()}")
         chosen = reserved[0]
     return launcher.launch(target, libraries, chosen.path)

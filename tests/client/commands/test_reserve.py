@@ -14,7 +14,7 @@ from tests.client.fake_manager import FakeManager
 
 def saved(stderr: str) -> Path:
     """The allocation file that was announced."""
-    found = re.search(r"configuration saved to '(/tmp/bitfusion\d+)'", stderr)
+    found = re.search(r"configuration saved to '(/\S+/bitfusion\d+)'", stderr)
     assert found
     return Path(found[1])
 

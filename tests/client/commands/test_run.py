@@ -14,7 +14,7 @@ from tests.client.fake_manager import CLIENT_ID, FakeManager, gpu, problem
 def normal(text: str, manager: FakeManager) -> str:
     """The output with what differs from run to run replaced."""
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
-    text = re.sub(r"/tmp/bitfusion\d+", "/tmp/bitfusion1", text)
+    text = re.sub(r"/\S+/bitfusion\d+", "/tmp/bitfusion1", text)
     return text.replace(str(manager.port), "56001")
 
 
@@ -207,7 +207,7 @@ def test_allocation_file_that_cannot_be_written(cli: Cli, manager: FakeManager) 
     result = cli.run("run", "-n", "1", "--", "true", preexec_fn=lambda: resource.setrlimit(*no_room))
 
     told = re.search(
-        r"Error: cannot write (/tmp/bitfusion\d+): File too large\nMake room in /tmp or correct its permissions\.\n", result.stderr
+        r"Error: cannot write (/\S+/bitfusion\d+): File too large\nMake room in /\S+ or correct its permissions\.\n", result.stderr
     )
     assert told, result.stderr
     assert result.stderr.endswith("(cannot_start, exit code 125)\n")

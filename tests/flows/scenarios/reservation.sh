@@ -3,7 +3,7 @@
 
 export_line=$(bitfusion request_gpus -n 1 -m 5461 --export 2>"$WORK/log")
 expect "request_gpus says what was given" contains "$(cat "$WORK/log")" "Requested resources:"
-expect "it prints a line for the shell" contains "$export_line" "export BITFUSION_ALLOCATION=/tmp/bitfusion"
+expect "it prints a line for the shell" contains "$export_line" "export BITFUSION_ALLOCATION=/"
 eval "$export_line"
 
 expect "the first application has its memory" [ "$(bitfusion client -- sed -n 's/^memory_mib //p' "$BITFUSION_ALLOCATION")" = 5461 ]
