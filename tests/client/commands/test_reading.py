@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import trustme
 
-from bitfusion_client.commands import smi
+from bitfusion_client.commands import list_gpus, smi
 from bitfusion_client.config import Server
+from bitfusion_client.inventory import parse_offer
 from tests.client.conftest import Cli
 from tests.client.fake_manager import FakeManager, gpu, write_home
 
@@ -65,6 +66,34 @@ def test_list_gpus(cli: Cli, manager: FakeManager) -> None:
         "|- GPU 1: free memory 4000 MiB / 12000 MiB\n"
     )
     assert (result.stderr, result.returncode) == ("", 0)
+
+
+LIST = """\
+- server 0 [172.31.51.20:56001]: running 0 tasks
+|- GPU 0: free memory 12000 MiB / 12000 MiB
+|- GPU 1: free memory 12000 MiB / 12000 MiB
+|- GPU 2: free memory 12000 MiB / 12000 MiB
+|- GPU 3: free memory 12000 MiB / 12000 MiB
+- server 1 [172.31.51.26:56003]: running 0 tasks
+|- GPU 0: free memory 12000 MiB / 12000 MiB
+|- GPU 1: free memory 12000 MiB / 12000 MiB
+- server 2 [172.31.51.42:56003]: running 0 tasks
+|- GPU 0: free memory 12000 MiB / 12000 MiB
+|- GPU 1: free memory 12000 MiB / 12000 MiB"""
+
+
+def test_list_of_several_servers_as_in_the_guide() -> None:
+    """Three servers, character for character."""
+    counts = {Server("172.31.51.20"): 4, Server("172.31.51.26", 56003): 2, Server("172.31.51.42", 56003): 2}
+    query = {"version": "0.1.0", "hostname": "h", "address": "172.31.51.20", "driver_version": "1", "cuda_version": "1"}
+    offers = {
+        server: parse_offer(
+            server, {**query, "has_rdma": False, "tasks": 0, "accepting": True, "gpus": [gpu(n, 12000) for n in range(count)]}
+        )
+        for server, count in counts.items()
+    }
+
+    assert "\n".join(list_gpus.render(offers)) == LIST
 
 
 def test_json(cli: Cli, manager: FakeManager) -> None:
