@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,11 @@ class Longest:
 
 @contextmanager
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Longest]:
-    """Measure every callback of the event loop. The thread's processor time counts: what else the machine does is nobody's fault here."""
+    """Measure every callback of the event loop.
+
+    The thread's processor time counts: what else the machine does is nobody's fault here, nor is what the garbage collector has to do with the
+    objects of the tests before.
+    """
     longest = Longest()
     run = asyncio.Handle._run
 
@@ -36,6 +41,11 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Longest]:
             if took > longest.seconds:
                 longest.seconds, longest.during = took, longest.doing
 
-    with monkeypatch.context() as patch:
-        patch.setattr(asyncio.Handle, "_run", timed)
-        yield longest
+    gc.collect()
+    gc.freeze()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio.Handle, "_run", timed)
+            yield longest
+    finally:
+        gc.unfreeze()
