@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Literal
 
@@ -97,7 +98,8 @@ async def _shown(call: Call, kind: Subject, subject: str) -> HistoryShown:
 
 async def _csv(call: Call, kind: Subject, subject: str) -> web.Response:
     gpus = {state.gpu.uuid: f"gpu {state.gpu.index}" for state in call.services.leases.inventory().gpus}
-    text = table.as_csv(await _read(call, kind, subject), gpus)
+    # Some 20 ms for a month of a large server.
+    text = await asyncio.to_thread(table.as_csv, await _read(call, kind, subject), gpus)
     safe = "".join(letter for letter in subject if letter.isalnum() or letter == "-")
     headers = {"Content-Disposition": f'attachment; filename="{kind.value}-{safe}-{call.query.window}.csv"'}
     return web.Response(text=text, content_type=CSV, charset="utf-8", headers=headers)
