@@ -62,6 +62,28 @@ def test_disabled_client_finishes_what_runs(program: Builder, own_demo: Demo) ->
     process.communicate(timeout=20)
 
 
+def test_application_outlives_the_manager(program: Builder, own_demo: Demo) -> None:
+    """The manager is killed and started again: the same session is there and works on, its figures are seen again, and it can be ended."""
+    process = _start(own_demo, program)
+    (session,) = own_demo.get("/v1/sessions")["sessions"]
+
+    own_demo.server.kill_manager()
+    own_demo.server.start_manager_again()
+
+    (adopted,) = own_demo.get("/v1/sessions")["sessions"]
+    assert [adopted[name] for name in ("id", "client_id", "since", "gpus")] == [
+        session[name] for name in ("id", "client_id", "since", "gpus")
+    ]
+    path = f"/v1/sessions/{session['id']}"
+    wait_until(lambda: own_demo.get(path)["calls"] > 0, 10, "its calls are counted")
+    calls = own_demo.get(path)["calls"]
+    wait_until(lambda: own_demo.get(path)["calls"] > calls, 10, "it works on")
+    assert process.poll() is None
+    own_demo.delete(path)
+    process.communicate(timeout=20)
+    assert process.returncode != 0
+
+
 def test_session_page_shows_what_an_application_does(program: Builder, own_demo: Demo) -> None:
     """Bytes, calls and last activity of a running application are those of its worker."""
     process = _start(own_demo, program)
