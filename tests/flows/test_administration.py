@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import bitfusion_core
 from tests.cuda_builder import Builder
 from tests.demo import Demo, wait_until
 
@@ -93,6 +94,8 @@ def test_session_page_shows_what_an_application_does(program: Builder, own_demo:
 
     shown = own_demo.get(path)
 
+    (client,) = own_demo.get("/v1/clients")["clients"]
+    assert (client["id"], client["version"]) == (shown["client_id"], bitfusion_core.__version__)
     assert shown["bytes_in"] > 0
     assert shown["bytes_out"] > 0
     assert shown["processes"] == 1
