@@ -7,6 +7,7 @@ import http.client
 import json
 import random
 import socket
+import subprocess
 import threading
 import time
 import urllib.error
@@ -98,6 +99,13 @@ def check(demo: Demo, kept: set[str]) -> None:
         assert charged <= gpu["memory_mib"]
 
 
+def why_it_ended(application: subprocess.Popen[str], demo: Demo) -> str:
+    """What the application and the server say about it."""
+    said = application.communicate(timeout=20)
+    log = [line for line in demo.server.log.read_text(errors="replace").splitlines() if '"user": "load"' not in line]
+    return "\n".join([*said[0].splitlines()[-5:], *said[1].splitlines()[-20:], *log[-60:]])
+
+
 def test_fifty_kills_under_load(program: Builder, demo_to_kill: Demo) -> None:
     """After each kill and start what was running runs; at the end all that is left is what was kept."""
     demo = demo_to_kill
@@ -117,7 +125,7 @@ def test_fifty_kills_under_load(program: Builder, demo_to_kill: Demo) -> None:
     for _ in range(KILLS):
         time.sleep(random.uniform(0, LONGEST_LIFE_S))  # not to wait for something: the moment of death is what is random
         demo.server.kill_manager()
-        assert application.poll() is None
+        assert application.poll() is None, why_it_ended(application, demo)
         demo.server.start_manager_again()
         check(demo, kept)
 
@@ -126,7 +134,7 @@ def test_fifty_kills_under_load(program: Builder, demo_to_kill: Demo) -> None:
         client.join(30)
     wait_until(lambda: {lease["id"] for lease in demo.leases()} == kept, 30, "only what was kept is left")
     assert sessions_of_dispatcher(demo.server.data) == kept
-    assert application.poll() is None
+    assert application.poll() is None, why_it_ended(application, demo)
     assert sum(client.served for client in clients) > KILLS
     for lease_id in kept:
         demo.delete(f"/v1/leases/{lease_id}")
