@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
+import socket
 import sys
 
 _PR_SET_NO_NEW_PRIVS = 38
@@ -42,21 +44,43 @@ async def end_processes_of(uid: int) -> None:
 
 
 class UserIds:
-    """The ids that are not in use; one that comes back is the last to be given out again."""
+    """The ids that are not in use, neither here nor by another dispatcher of this machine; one that comes back is the last to be given out again."""
 
     def __init__(self, uids: range) -> None:
         self._enabled = bool(uids)
         self._free = list(uids)
+        self._claims: dict[int, socket.socket] = {}
 
     def take(self) -> int | None:
         """An id nobody has; None: workers run as we do. Raises LookupError when all are taken."""
         if not self._enabled:
             return None
-        if not self._free:
-            raise LookupError("no user id is left for the session's workers; widen dispatcher.worker_uids")
-        return self._free.pop(0)
+        for uid in self._free:
+            claim = _claim(uid)
+            if claim is not None:
+                self._free.remove(uid)
+                self._claims[uid] = claim
+                return uid
+        raise LookupError("no user id is left for the session's workers; widen dispatcher.worker_uids")
 
     def give_back(self, uid: int | None) -> None:
         """Its last process is gone."""
         if uid is not None:
+            self._claims.pop(uid).close()
             self._free.append(uid)
+
+
+def _claim(uid: int) -> socket.socket | None:
+    """Keep other dispatchers from an id, since who ends a session kills all that runs as its user; None: another has it.
+
+    A name that only one socket of the machine can have, and that is gone with its process (unix(7), abstract sockets).
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        claim.bind(f"\0bitfusion-worker-uid-{uid}")
+    except OSError as error:
+        claim.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return None
+    return claim

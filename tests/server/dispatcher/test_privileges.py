@@ -13,7 +13,8 @@ from bitfusion_server.dispatcher.privileges import UserIds, parse_uids
 from tests.server.dispatcher.conftest import DEADLINE_S, Dispatcher
 from tests.server.dispatcher.test_sessions import start_client
 
-UIDS = range(60706, 60709)
+FIRST = 10_000_000 + 10 * os.getpid()  # nobody else's: a dispatcher beside us keeps what it has
+UIDS = range(FIRST, FIRST + 3)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start processes as somebody else")
 with_uids = pytest.mark.parametrize("dispatcher", [{"--worker-uids": f"{UIDS[0]}-{UIDS[-1]}"}], indirect=True)
 
@@ -83,3 +84,18 @@ def test_without_a_range_workers_run_as_we_do() -> None:
     assert [uids.take() for _ in range(3)] == [None] * 3
     uids.give_back(None)
     assert list(parse_uids("70000")) == [70000]
+
+
+def test_two_dispatchers_of_a_machine_share_no_id() -> None:
+    """What one has taken the other does not give out, until it comes back."""
+    one, other = UserIds(UIDS), UserIds(UIDS)
+    taken = [one.take(), other.take(), one.take()]
+
+    assert sorted(uid for uid in taken if uid is not None) == list(UIDS)
+    with pytest.raises(LookupError):
+        other.take()
+    one.give_back(taken[0])
+    assert other.take() == taken[0]
+    one.give_back(taken[2])
+    for uid in taken[:2]:
+        other.give_back(uid)
