@@ -20,6 +20,9 @@ from tools.layout import BUILD, LIB, PYTHON, ROOT, ToolError, cuda_toolkit, site
 
 OVERLAY = ROOT / "tools" / "nvcc_include"
 OUTPUT = BUILD / "cuda"
+ZIG = ROOT / "native" / "cmake" / "zig" / "c++"
+# nvcc's own variable names another compiler, such as g++ for programs that use OpenMP, which zig lacks.
+HOST_COMPILER = os.environ.get("NVCC_CCBIN") or str(ZIG)
 # Only PTX: it is what the simulated GPU runs, and real GPUs compile it when it is loaded.
 ARCHITECTURE = "compute_80"
 
@@ -49,7 +52,7 @@ def program(source: Path, cuda: Toolkit, runtime: str) -> Path:
     executable = compiled.with_suffix(f".{runtime}")
     with _building(compiled):
         if not executable.exists():
-            _nvcc([f"-cudart={runtime}", str(compiled), *_link_options(source, cuda)], executable)
+            nvcc([f"-cudart={runtime}", str(compiled), *_link_options(source, cuda)], executable)
     return executable
 
 
@@ -58,7 +61,7 @@ def _object(source: Path, cuda: Toolkit) -> Path:
     compiled = OUTPUT / cuda.name / f"{source.stem}-{_digest(source, options)}.o"
     with _building(compiled):
         if not compiled.exists():
-            _nvcc(options, compiled)
+            nvcc(options, compiled)
     return compiled
 
 
@@ -83,12 +86,15 @@ def _digest(source: Path, options: list[str]) -> str:
 
 
 def _link_options(source: Path, cuda: Toolkit) -> list[str]:
-    folder = _library_names(cuda)
-    options = ["-Xlinker=-s", f"-L{folder}"]
-    for library in cuda.libraries:
-        options += [f"-L{library}", f"-Xlinker=-rpath,{library}"]
     text = source.read_text()
-    return options + [flag for header, flag in (("cuda.h", "-lcuda"), ("nvrtc.h", "-lnvrtc")) if f"#include <{header}>" in text]
+    libraries = [flag for header, flag in (("cuda.h", "-lcuda"), ("nvrtc.h", "-lnvrtc")) if f"#include <{header}>" in text]
+    return ["-Xlinker=-s", *library_paths(cuda), *libraries]
+
+
+def library_paths(cuda: Toolkit) -> list[str]:
+    """Options by which the linker, and later the loader, find the libraries of a toolkit."""
+    folders = [_library_names(cuda), *cuda.libraries]
+    return [f"-L{folder}" for folder in folders] + [f"-Xlinker=-rpath,{folder}" for folder in cuda.libraries]
 
 
 def _library_names(cuda: Toolkit) -> Path:
@@ -103,12 +109,20 @@ def _library_names(cuda: Toolkit) -> Path:
     return folder
 
 
-def _nvcc(options: list[str], output: Path) -> None:
-    """Run nvcc; the result appears whole or not at all."""
+def nvcc(options: list[str], output: Path, folder: Path | None = None) -> None:
+    """Run nvcc, in a folder if one is given; the result appears whole or not at all."""
     unfinished = output.with_name(f".{output.name}")
-    host = ROOT / "native" / "cmake" / "zig" / "c++"
-    command = [str(cuda_toolkit() / "bin" / "nvcc"), f"-ccbin={host}", "--allow-unsupported-compiler", *options, "-o", str(unfinished)]
-    done = subprocess.run(command, check=False, env={**os.environ, "BITFUSION_PYTHON": str(PYTHON)}, capture_output=True, text=True)
+    command = [
+        str(cuda_toolkit() / "bin" / "nvcc"),
+        f"-ccbin={HOST_COMPILER}",
+        "--allow-unsupported-compiler",
+        *options,
+        "-o",
+        str(unfinished),
+    ]
+    done = subprocess.run(
+        command, check=False, env={**os.environ, "BITFUSION_PYTHON": str(PYTHON)}, cwd=folder, capture_output=True, text=True
+    )
     if done.returncode:
         raise ToolError(f"nvcc failed: {shlex.join(command)}\n{done.stdout}{done.stderr}")
     unfinished.replace(output)

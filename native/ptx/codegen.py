@@ -7,14 +7,15 @@ import functools
 import llvmlite.binding as llvm
 
 # Part of the cache key: another LLVM, another host CPU or another compiler version makes other code.
-COMPILER_VERSION = 1
+COMPILER_VERSION = 2
 
 
 @functools.cache
 def _target_machine() -> llvm.TargetMachine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_triple("x86_64-unknown-linux-gnu")
+    # Not the GNU environment: there LLVM calls sincosf, which is not in libm's standard and not among what objects are linked with.
+    target = llvm.Target.from_triple("x86_64-unknown-linux")
     features = llvm.get_host_cpu_features().flatten()
     return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2, reloc="pic", codemodel="default")
 

@@ -164,7 +164,7 @@ ret i16 %r
 
 PRELUDE = "\n".join(
     [
-        'target triple = "x86_64-unknown-linux-gnu"',
+        'target triple = "x86_64-unknown-linux"',
         "!0 = !{}",
         '!1 = !{!"branch_weights", i32 10000, i32 1}',
         '!2 = !{!"branch_weights", i32 1, i32 100}',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import subprocess
@@ -46,6 +47,18 @@ def test_special_registers_number_the_threads(gpu: Gpu) -> None:
     words = outcome(gpu, text, threads=80, blocks=2)
 
     assert words == tuple(i % 32 | i // 32 << 8 for i in range(80)) * 2
+
+
+def test_sine_and_cosine_of_one_angle(gpu: Gpu) -> None:
+    """A compiler may fold both into one call; the object must still link."""
+    text = entry(
+        "cvt.rn.f32.u32 %f1, %r1; sin.approx.f32 %f2, %f1; cos.approx.f32 %f3, %f1; add.f32 %f2, %f2, %f3; st.global.f32 [%rd2], %f2;"
+    )
+
+    words = outcome(gpu, text, threads=4)
+
+    for angle, word in enumerate(words):
+        assert struct.unpack("f", struct.pack("I", word))[0] == pytest.approx(math.sin(angle) + math.cos(angle), abs=1e-5)
 
 
 def test_barrier_makes_shared_memory_visible(gpu: Gpu) -> None:
