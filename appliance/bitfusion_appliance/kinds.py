@@ -160,13 +160,14 @@ def _list_of(parse: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
 
 
 KINDS: dict[str, Kind] = {
+    # OVF has qualifiers for lengths, ranges and menus only; patterns are checked at first boot.
     "hostname": Kind("string", _hostname, "MaxLen(63)"),
     "boolean": Kind("boolean", _boolean),
     "ipv4": Kind("string", _ipv4, "MaxLen(15)"),
     # The first item is blank: with DHCP there is nothing to choose.
     "netmask": Kind("string", _netmask, "ValueMap{" + ", ".join(f'"{item}"' for item in ("", *netmask_menu())) + "}"),
-    # Not a number for vCenter, which would refuse to leave it blank.
-    "mtu": Kind("string", _mtu, f"MaxLen({len(str(HIGHEST_MTU))})"),
+    # A number cannot be left blank in vCenter, so this has a default.
+    "mtu": Kind("uint16", _mtu, f"MinValue({LOWEST_MTU}),MaxValue({HIGHEST_MTU})"),
     "guid": Kind("string", _guid, "MaxLen(36)"),
     "url": Kind("string", _url, "MaxLen(255)"),
     "username": Kind("string", _username, f"MaxLen({LONGEST_SECRET})"),

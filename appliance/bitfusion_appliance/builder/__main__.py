@@ -88,7 +88,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="./dev ova", description="Build the appliance into dist/.")
     parser.add_argument("--mirror", default="", metavar="URL", help="Debian mirror; several lines of sources.list or a folder do as well")
-    parser.add_argument("--update-lock", action="store_true", help="take the mirror's versions of the base system into playbooks/base.lock")
+    parser.add_argument(
+        "--update-lock",
+        nargs="?",
+        const="all",
+        choices=["all", "base", "wheels"],
+        help="take today's packages of the base system, or Python wheels, or both into playbooks/*.lock",
+    )
     parser.add_argument("--root-only", action="store_true", help="stop when the image's directory is ready")
     parser.add_argument("--sign", nargs=2, type=Path, metavar=("KEY", "CERTIFICATE"), help="sign the manifest with this RSA key")
     parser.add_argument("--build", type=Path, default=ROOT / "build", help=argparse.SUPPRESS)
@@ -101,12 +107,14 @@ def build_root(chosen: argparse.Namespace, places: Places, progress: Progress) -
     places.cache.mkdir(parents=True, exist_ok=True)
     progress.step("base system (mmdebstrap; kept for the next build)")
     system = base.load(ROOT / "playbooks" / "base.toml", chosen.mirror)
-    tar = base.archive(system, places.cache, update_lock=chosen.update_lock)
+    tar = base.archive(system, places.cache, update_lock=chosen.update_lock in {"all", "base"})
     progress.step("unpack it")
     base.unpack(tar, places.root)
     progress.step("the product")
-    archive = places.cache / "product.tar"
-    product.archive(product.Checkout(ROOT, places.libraries), archive, places.cache, release()[1])
+    checkout = product.Checkout(ROOT, places.libraries)
+    if chosen.update_lock in {"all", "wheels"}:
+        product.update_lock(checkout)
+    product.archive(checkout, places.cache / "product.tar", places.cache, release()[1])
     progress.step("playbook")
     recap = playbook.play(ROOT / "playbooks", places.root, variables(places), release()[1], progress.tell)
     progress.tell(f"{recap.ok} tasks, {recap.changed} of them changed something")

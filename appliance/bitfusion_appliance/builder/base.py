@@ -1,10 +1,11 @@
-"""The base system: mmdebstrap's work, kept for the next build, and held to the versions of playbooks/base.lock."""
+"""The base system: mmdebstrap's work, kept for the next build, and held to the packages of playbooks/base.lock, by version and SHA-256."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import tomllib
 from dataclasses import dataclass
@@ -14,17 +15,19 @@ from bitfusion_appliance.builder.disk import BuildError, run
 
 # The time stamp of everything in the base system, so that it does not depend on when it was made.
 MOMENT = 1767225600
+# What apt knows of every installed package, hashes included; apt's lists are gone when mmdebstrap has ended.
+_RECORDS = """chroot "$1" sh -c 'dpkg-query --show --showformat="\\${Package}=\\${Version}\\n" | xargs apt-cache show' """
 _EXCLUDED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
 @dataclass(frozen=True)
 class BaseSystem:
-    """What is to be installed, from where, and the file with the versions."""
+    """What is to be installed, from where, and the file with the agreed versions; without one, whatever versions there are."""
 
     suite: str
     components: tuple[str, ...]
     packages: tuple[str, ...]
-    lock: Path
+    lock: Path | None
     mirror: str = ""
 
     def command(self, target: Path) -> list[str]:
@@ -33,18 +36,27 @@ class BaseSystem:
         kept = "--dpkgopt=path-include=/usr/share/doc/*/copyright"
         options = ["--mode=root", "--format=tar", "--variant=minbase", '--aptopt=Apt::Install-Recommends "false"', *excluded, kept]
         choice = [f"--components={','.join(self.components)}", f"--include={','.join(self.packages)}"]
-        return ["mmdebstrap", "--quiet", *options, *choice, self.suite, str(target), *([self.mirror] if self.mirror else [])]
+        hook = f"--customize-hook={_RECORDS}> {shlex.quote(str(_records(target)))}"
+        return ["mmdebstrap", "--quiet", *options, *choice, hook, self.suite, str(target), *([self.mirror] if self.mirror else [])]
 
     def fingerprint(self) -> str:
         """Another one, another base system."""
-        versions = self.lock.read_text() if self.lock.exists() else ""
+        versions = self.lock.read_text() if self.lock and self.lock.exists() else ""
         return hashlib.sha256(json.dumps([self.command(Path("base")), versions]).encode()).hexdigest()[:16]
 
 
 def load(file: Path, mirror: str) -> BaseSystem:
-    """From playbooks/base.toml."""
+    """From playbooks/base.toml: a machine's."""
     row = tomllib.loads(file.read_text())
-    return BaseSystem(row["suite"], tuple(row["components"]), tuple(row["packages"]), file.with_suffix(".lock"), mirror)
+    return BaseSystem(
+        row["suite"], tuple(row["components"]), (*row["packages"], *row["machine_packages"]), file.with_suffix(".lock"), mirror
+    )
+
+
+def load_for_container(file: Path) -> BaseSystem:
+    """The same without a kernel and what belongs to it, in the versions of the day."""
+    row = tomllib.loads(file.read_text())
+    return BaseSystem(row["suite"], tuple(row["components"]), tuple(row["packages"]), None)
 
 
 def archive(base: BaseSystem, cache: Path, *, update_lock: bool) -> Path:
@@ -54,12 +66,12 @@ def archive(base: BaseSystem, cache: Path, *, update_lock: bool) -> Path:
         return target
     partial = cache / "base.partial.tar"
     run(*base.command(partial), environment={"SOURCE_DATE_EPOCH": str(MOMENT)})
-    found = installed(partial)
-    if update_lock:
+    found = installed(_records(partial).read_text())
+    if base.lock and update_lock:
         base.lock.write_text(found)
         target = cache / f"base-{base.fingerprint()}.tar"
-    else:
-        _hold(base, found)
+    elif base.lock:
+        hold(base.lock, found)
     partial.replace(target)
     for old in cache.glob("base-*.tar"):
         if old != target:
@@ -67,21 +79,24 @@ def archive(base: BaseSystem, cache: Path, *, update_lock: bool) -> Path:
     return target
 
 
-def installed(tar: Path) -> str:
-    """A line `package version` for each package, from dpkg's own record."""
-    status = run("tar", "-xOf", str(tar), "./var/lib/dpkg/status")
-    rows = [dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and line[0] != " ") for block in status.split("\n\n")]
-    return "".join(sorted(f"{row['Package']} {row['Version']}\n" for row in rows if "Version" in row))
+def _records(tar: Path) -> Path:
+    return tar.with_suffix(".records")
 
 
-def _hold(base: BaseSystem, found: str) -> None:
-    if not base.lock.exists():
-        raise BuildError(f"{base.lock} is missing; make it with: ./dev ova --update-lock")
-    wanted = set(base.lock.read_text().splitlines())
-    differences = sorted(wanted ^ set(found.splitlines()))
+def installed(records: str) -> str:
+    """A line `package version SHA-256` for each package, from apt's records."""
+    rows = [dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and line[0] != " ") for block in records.split("\n\n")]
+    return "".join(sorted(f"{row['Package']} {row['Version']} {row['SHA256']}\n" for row in rows if row))
+
+
+def hold(lock: Path, found: str) -> None:
+    """Refuse other packages than those that were agreed on; the same version with another content is another package."""
+    if not lock.exists():
+        raise BuildError(f"{lock} is missing; make it with: ./dev ova --update-lock")
+    differences = sorted({line.rpartition(" ")[0] for line in {*lock.read_text().splitlines()} ^ {*found.splitlines()}})
     if differences:
         raise BuildError(
-            f"the mirror has other versions than {base.lock.name}: {', '.join(differences[:6])}{' …' if len(differences) > 6 else ''}. "
+            f"the mirror has other packages than {lock.name}: {', '.join(differences[:6])}{' …' if len(differences) > 6 else ''}. "
             "Take them with ./dev ova --update-lock, or name a mirror that has the old ones with --mirror."
         )
 

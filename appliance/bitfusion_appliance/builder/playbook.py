@@ -28,12 +28,15 @@ class Recap:
     changed: int
 
 
-def play(folder: Path, root: Path, variables: dict[str, str], moment: int, tell: Callable[[str], None]) -> Recap:
-    """Apply playbooks/appliance.yml; every task is told."""
+def play(
+    folder: Path, root: Path, variables: dict[str, str], moment: int, tell: Callable[[str], None], *, container: bool = False
+) -> Recap:
+    """Apply playbooks/appliance.yml; every task is told. `container`: without what only a machine needs."""
     inventory = f"image ansible_connection=root_tree ansible_host={root}\n"
     hosts = root.parent / "inventory.ini"
     hosts.write_text(f"[appliance]\n{inventory}")
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(hosts), "-e", json.dumps(variables), "appliance.yml"]
+    command += ["--skip-tags", "machine"] if container else []
     environment = {
         **os.environ,
         "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -63,6 +64,11 @@ class Checkout:
     root: Path
     libraries: Path
 
+    @property
+    def lock(self) -> Path:
+        """The agreed wheels: a line `name version SHA-256` for each."""
+        return self.root / "playbooks" / "wheels.lock"
+
 
 def archive(checkout: Checkout, target: Path, cache: Path, moment: int) -> None:
     """Put everything together in a folder, then into a tar that depends on nothing else."""
@@ -85,7 +91,7 @@ def assemble(checkout: Checkout, stage: Path, cache: Path) -> None:
         (stage / name).parent.mkdir(parents=True, exist_ok=True)
         (stage / name).write_text(content)
         (stage / name).chmod(0o755)
-    _environment(stage / "venv", _wheels(_requirements(checkout.root), cache))
+    _environment(stage / "venv", _wheels(checkout, cache))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -102,24 +108,45 @@ def _requirements(root: Path) -> list[str]:
     return sorted({*chosen, *(line for line in groups["appliance"] if line.startswith(_MORE))})
 
 
-def _wheels(requirements: list[str], cache: Path) -> Path:
-    """Installed once for each set of requirements; wheels for the appliance's Python, whatever runs here."""
-    target = cache / ("wheels-" + hashlib.sha256(json.dumps([requirements, _PLATFORMS]).encode()).hexdigest()[:16])
+def update_lock(checkout: Checkout) -> None:
+    """Take today's wheels that fulfil the requirements, with all that they require themselves."""
+    report = run(*_pip("--dry-run", "--ignore-installed", "--report=-", *_requirements(checkout.root)))
+    rows = [(row["metadata"], row["download_info"]["archive_info"]["hashes"]["sha256"]) for row in json.loads(report)["install"]]
+    checkout.lock.write_text("".join(sorted(f"{_normal(data['name'])} {data['version']} {digest}\n" for data, digest in rows)))
+
+
+def uncovered(checkout: Checkout) -> list[str]:
+    """Requirements that the lock does not fulfil."""
+    locked = {"==".join(line.split()[:2]) for line in checkout.lock.read_text().splitlines()}
+    return [line for line in _requirements(checkout.root) if _normal(line) not in locked]
+
+
+def _normal(name: str) -> str:
+    """As package indexes compare names; versions keep their dots."""
+    name, *version = re.sub(r"\[.*?\]", "", name).split("==")
+    return "==".join((re.sub(r"[-_.]+", "-", name).lower(), *version))
+
+
+def _wheels(checkout: Checkout, cache: Path) -> Path:
+    """Installed once for each lock; wheels for the appliance's Python, whatever runs here."""
+    if missing := uncovered(checkout):
+        raise BuildError(f"{checkout.lock.name} lacks {', '.join(missing)}; take what is missing with: ./dev ova --update-lock wheels")
+    locked = checkout.lock.read_text()
+    target = cache / ("wheels-" + hashlib.sha256(json.dumps([locked, _PLATFORMS]).encode()).hexdigest()[:16])
     if not target.exists():
-        partial = cache / "wheels.partial"
+        partial, chosen = cache / "wheels.partial", cache / "wheels.txt"
         shutil.rmtree(partial, ignore_errors=True)
-        choice = [
-            "--python-version",
-            PYTHON,
-            "--implementation",
-            "cp",
-            "--only-binary=:all:",
-            *(f"--platform={name}" for name in _PLATFORMS),
-        ]
-        quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-compile"]
-        run(sys.executable, "-m", "pip", "install", *quiet, *choice, "--target", str(partial), *requirements)
+        rows = (line.split() for line in locked.splitlines())
+        chosen.write_text("".join(f"{name}=={version} --hash=sha256:{digest}\n" for name, version, digest in rows))
+        run(*_pip("--no-compile", "--no-deps", "--require-hashes", "--target", str(partial), "-r", str(chosen)))
         partial.replace(target)
     return target
+
+
+def _pip(*arguments: str) -> list[str]:
+    platform = ["--python-version", PYTHON, "--implementation", "cp", "--only-binary=:all:", *(f"--platform={name}" for name in _PLATFORMS)]
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+    return [sys.executable, "-m", "pip", "install", *quiet, *platform, *arguments]
 
 
 def _environment(venv: Path, wheels: Path) -> None:

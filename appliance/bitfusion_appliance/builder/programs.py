@@ -22,7 +22,12 @@ BUILD = {
 }
 VERIFY = {"qemu-img": "qemu-utils"}
 BOOT = {"systemd-nspawn": "systemd-container"}
-EMULATE = {"qemu-system-x86_64": "qemu-system-x86", "xorriso": "xorriso", "/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf"}
+EMULATE = {
+    "ssh": "openssh-client",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "xorriso": "xorriso",
+    "/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf",
+}
 
 
 def ensure(*groups: dict[str, str]) -> None:

@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 import os
-import tarfile
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bitfusion_appliance.builder import base
+from bitfusion_appliance.builder import base, product
 from bitfusion_appliance.builder.base import BaseSystem
 from bitfusion_appliance.builder.disk import BuildError
 
-STATUS = """Package: apt
-Status: install ok installed
+RECORDS = """Package: apt
 Version: 2.6.2
 Description: one
  Version: not this
+SHA256: 0a
 
 Package: bash
 Version: 5.2
+SHA256: 0b
+
 """
+LOCK = "apt 2.6.2 0a\nbash 5.2 0b\n"
 
 
 @pytest.fixture
 def system(tmp_path: Path) -> BaseSystem:
     """One with two packages, agreed on."""
-    (tmp_path / "base.lock").write_text("apt 2.6.2\nbash 5.2\n")
+    (tmp_path / "base.lock").write_text(LOCK)
     return BaseSystem("bookworm", ("main",), ("apt", "bash"), tmp_path / "base.lock")
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Path:
-    """What mmdebstrap made."""
-    status = tmp_path / "tree/var/lib/dpkg/status"
-    status.parent.mkdir(parents=True)
-    status.write_text(STATUS)
-    with tarfile.open(tmp_path / "made.tar", "w") as tar:
-        tar.add(tmp_path / "tree", ".")
-    return tmp_path / "made.tar"
 
 
 def test_project(repository: Path) -> None:
@@ -53,17 +45,42 @@ def test_project(repository: Path) -> None:
     assert not {"unattended-upgrades", "cloud-init"} & locked
 
 
-def test_versions(made: Path) -> None:
-    """They are read from dpkg's own record."""
-    assert base.installed(made) == "apt 2.6.2\nbash 5.2\n"
+def test_container(repository: Path) -> None:
+    """What the tests boot is the same system, less what belongs to a kernel."""
+    machine, container = (base.load(repository / "playbooks/base.toml", ""), base.load_for_container(repository / "playbooks/base.toml"))
+
+    assert set(container.packages) < set(machine.packages)
+    assert not [name for name in container.packages if name.startswith("linux-")]
 
 
-def test_agreed_versions(system: BaseSystem, made: Path) -> None:
-    """The same are accepted, others are named with what to do."""
-    base._hold(system, base.installed(made))
+def test_versions() -> None:
+    """Name, version and hash of each package, from apt's records."""
+    assert base.installed(RECORDS) == LOCK
+
+
+def test_agreed_packages(tmp_path: Path) -> None:
+    """The same are accepted; another version, or another content of the same version, is named with what to do."""
+    lock = tmp_path / "base.lock"
+    lock.write_text(LOCK)
+    base.hold(lock, LOCK)
 
     with pytest.raises(BuildError, match=r"bash 5\.2, bash 5\.3\. Take them with \./dev ova --update-lock, or name a mirror"):
-        base._hold(system, base.installed(made).replace("bash 5.2", "bash 5.3"))
+        base.hold(lock, LOCK.replace("bash 5.2", "bash 5.3"))
+    with pytest.raises(BuildError, match=r": bash 5\.2\. "):
+        base.hold(lock, LOCK.replace("0b", "0c"))
+
+
+def test_lock_has_hashes(repository: Path) -> None:
+    """Every package and every wheel of the appliance is agreed on by its SHA-256."""
+    for name in ("base.lock", "wheels.lock"):
+        lines = (repository / "playbooks" / name).read_text().splitlines()
+        assert lines == sorted(lines)
+        assert [line for line in lines if re.fullmatch(r"\S+ \S+ [0-9a-f]{64}", line)] == lines
+
+
+def test_wheels_are_agreed_on(repository: Path) -> None:
+    """Whoever changes a pinned version takes the wheel's hash along: `./dev ova --update-lock wheels`."""
+    assert product.uncovered(product.Checkout(repository, repository)) == []
 
 
 def test_mirror(system: BaseSystem) -> None:

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
+from lxml import etree
 
 from bitfusion_appliance.builder import ova, vmdk
 from bitfusion_appliance.builder.ova import Hardware, Signer
@@ -102,6 +103,27 @@ def test_properties(envelope: ElementTree.Element) -> None:
     netmask = next(row for row in found if row.get(f"{OVF}key") == "guestinfo.bitfusion.host.net1.netmask")
     assert (netmask.get(f"{OVF}qualifiers") or "").startswith('ValueMap{"", "8 (255.0.0.0)"')
     assert [row.text for row in envelope.iter(f"{OVF}Category")] == [category.label for category in table().categories]
+
+
+def test_schema(package: Path, repository: Path) -> None:
+    """The descriptor is what its schema says; the schema notices elements out of order and values of the wrong type."""
+    schema = etree.RelaxNG(etree.parse(repository / "ovf/appliance.rng"))
+    text = package.with_suffix(".ovf").read_text()
+
+    schema.assertValid(etree.fromstring(text.encode()))
+    for right, wrong in (('ovf:type="uint16"', 'ovf:type="number"'), ("<Product>", "<Category/><Product>"), ("vmx-17", "17")):
+        assert right in text
+        assert not schema.validate(etree.fromstring(text.replace(right, wrong, 1).encode()))
+
+
+def test_qualifiers(envelope: ElementTree.Element) -> None:
+    """vCenter's form checks lengths and ranges, and offers the menu."""
+    found = {row.get(f"{OVF}key"): row for row in envelope.iter(f"{OVF}Property")}
+
+    mtu = found["guestinfo.bitfusion.host.net4.mtu"]
+    assert (mtu.get(f"{OVF}type"), mtu.get(f"{OVF}value")) == ("uint16", "1500")
+    assert mtu.get(f"{OVF}qualifiers") == "MinValue(576),MaxValue(9000)"
+    assert found["guestinfo.bitfusion.host.hostname"].get(f"{OVF}qualifiers") == "MaxLen(63)"
 
 
 def test_hardware(envelope: ElementTree.Element) -> None:

@@ -1,19 +1,19 @@
-"""The image's directory, built if need be, and appliances that boot from it."""
+"""Directories with the appliance's system, built if need be, and appliances that boot from them."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from bitfusion_appliance.builder import __main__ as builder
 from bitfusion_appliance.builder import programs
+from tests.appliance.system import tree
 from tests.appliance.system.container import Container
-from tools.layout import BUILD, ROOT
+from tools.layout import BUILD
 
 IMAGE = BUILD / "appliance" / "root"
 Boots = Callable[[int], Container]
@@ -26,12 +26,37 @@ def image() -> Path:
         pytest.fail("a system is built and booted as root; run the slow tests as root")
     programs.ensure(programs.BUILD, programs.BOOT)
     if not (IMAGE / "etc/bitfusion-release").exists():
-        subprocess.run([sys.executable, "-m", "tools.ova", "--root-only"], check=True, cwd=ROOT)
+        assert builder.main(["--build", str(BUILD), "--root-only"]) == 0
     return IMAGE
 
 
+def build_ova(dist: Path) -> Path:
+    """The whole build, but for the base system, which is kept."""
+    assert builder.main(["--build", str(BUILD), "--dist", str(dist)]) == 0
+    (found,) = dist.glob("*.ova")
+    return found
+
+
+@pytest.fixture(scope="session")
+def ova(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished appliance of this checkout."""
+    if os.geteuid():
+        pytest.fail("a system is built as root; run the slow tests as root")
+    return build_ova(tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="session", params=["container", pytest.param("image", marks=pytest.mark.slow)])
+def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is booted: the system as it is made for containers, and in the second tier the one of the image."""
+    if request.param == "image":
+        return Path(request.getfixturevalue("image"))
+    if obstacle := tree.obstacle(tmp_path_factory.mktemp("probe")):
+        pytest.skip(obstacle)
+    return tree.made()
+
+
 @pytest.fixture
-def appliance(image: Path, tmp_path: Path) -> Iterator[Boots]:
+def appliance(system: Path, tmp_path: Path) -> Iterator[Boots]:
     """Makes an appliance with so many adapters."""
     with ExitStack() as undo:
-        yield lambda adapters=1: undo.enter_context(Container(image, tmp_path / f"machine{adapters}", adapters).prepared())
+        yield lambda adapters=1: undo.enter_context(Container(system, tmp_path / f"machine{adapters}", adapters).prepared())

@@ -33,7 +33,7 @@ class Container:
         self._adapters = adapters
         self._name = f"bf{os.getpid() % 10000}-{next(_numbers)}"
         self._process: subprocess.Popen[bytes] | None = None
-        self._leader = 0
+        self.leader = 0
 
     @contextlib.contextmanager
     def prepared(self) -> Iterator[Container]:
@@ -60,6 +60,13 @@ class Container:
 
     def power_on(self) -> None:
         """Boot, and wait until the machine is set up and its service has been started."""
+        self.begin()
+        self.wait(lambda: self._find_leader() and self.run("systemctl", "is-system-running", check=False) not in {"", "offline"})
+        # Ends when the last job of the boot has.
+        self.run("systemctl", "is-system-running", "--wait", check=False)
+
+    def begin(self) -> None:
+        """Boot."""
         for number in range(1, self._adapters + 1):
             # A real adapter forgets its settings when the power goes.
             _run("ip", "-n", self._name, "address", "flush", "dev", f"ens{number}")
@@ -69,9 +76,13 @@ class Container:
             self._process = subprocess.Popen(
                 ["systemd-nspawn", "--quiet", "-D", self.tree, *places, "-b"], stdin=subprocess.DEVNULL, stdout=console
             )
-        self.wait(lambda: self._find_leader() and self.run("systemctl", "is-system-running", check=False) not in {"", "offline"})
-        # Ends when the last job of the boot has.
-        self.run("systemctl", "is-system-running", "--wait", check=False)
+
+    def cut_power(self) -> None:
+        """At once, whatever runs."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
 
     def power_off(self) -> None:
         """As the guest's shutdown, or at once when it does not end."""
@@ -86,7 +97,7 @@ class Container:
 
     def run(self, *command: str, check: bool = True, stdin: str = "") -> str:
         """A command in the running machine."""
-        entered = ["nsenter", "--target", str(self._leader), "--all", *command]
+        entered = ["nsenter", "--target", str(self.leader), "--all", *command]
         done = subprocess.run(entered, check=False, input=stdin, capture_output=True, text=True, timeout=BOOT_S)
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
@@ -115,7 +126,7 @@ class Container:
         assert self._process is not None
         assert self._process.poll() is None, (self._folder / "console").read_text(errors="replace")[-2000:]
         found = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        self._leader = int(found[0]) if found else 0
+        self.leader = int(found[0]) if found else 0
         return bool(found)
 
     def wait(self, condition: Callable[[], object]) -> None:

@@ -13,10 +13,13 @@ from bitfusion_appliance.builder import disk, playbook, programs
 from bitfusion_appliance.builder import vmdk as vmdk_format
 from bitfusion_appliance.builder.__main__ import Places, variables
 from bitfusion_appliance.builder.disk import Identity
+from tests.appliance.system.conftest import build_ova
 from tests.appliance.system.container import Container
 from tools.layout import BUILD, LIB, ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+LARGEST = 900_000_000
 
 
 def test_second_run_changes_nothing(image: Path, tmp_path: Path) -> None:
@@ -75,6 +78,19 @@ def test_same_disk_again(image: Path, tmp_path: Path) -> None:
         (image / "etc/bitfusion-release").chmod(0o644)  # now it has been changed at another time
 
     assert digests[0] == digests[1]
+
+
+def test_two_builds(ova: Path, tmp_path: Path) -> None:
+    """Built again, the appliance is the same file; and it is not larger than what may be asked of a download."""
+    again = build_ova(tmp_path)
+
+    assert ova.stat().st_size <= LARGEST
+    assert _sha256(again) == _sha256(ova)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(path: Path) -> str:

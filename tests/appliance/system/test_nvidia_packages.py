@@ -6,14 +6,10 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from bitfusion_appliance.firstboot.modules import nvidia
 from tests.appliance.machine import static
 from tests.appliance.system.conftest import Boots
 from tests.appliance.system.container import Container
-
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 FORM = {**static(1, "10.86.1.2"), "host.customer_password": "pw"}
 
