@@ -152,7 +152,7 @@ def _dhcp(network: Network) -> list[str]:
         "UseDNS": management and not network.dns,
         "UseDomains": management and not network.domains,
         "UseNTP": management and not network.ntp,
-        "UseHostname": management,
+        "UseHostname": False,
         "UseMTU": False,
     }
     return ["", "[DHCPv4]", "ClientIdentifier=mac", *(f"{name}={'yes' if use else 'no'}" for name, use in answers.items())]

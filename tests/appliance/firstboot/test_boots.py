@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from dataclasses import replace
 
@@ -103,6 +104,22 @@ def test_hostname_changes(machine: Machine) -> None:
     assert not machine.host.path("/etc/hostname").exists()
 
 
+@pytest.mark.parametrize(
+    "lease,name",
+    [("HOSTNAME=gpu-7.lab.example.com\n", "gpu-7"), ("HOSTNAME=-x\n", ""), ("ADDRESS=10.0.0.5\n", "")],
+)
+def test_name_from_the_network(machine: Machine, lease: str, name: str) -> None:
+    """Where the form has no name, that of the DHCP server is used, if it can be one; a name in the form wins."""
+    machine.host.write("/run/systemd/netif/leases/2", lease)
+    machine.power_on({})
+    machine.boot()
+    assert [call for call, _ in machine.calls if call.startswith("hostname")] == ([f"hostname {name}"] if name else [])
+
+    machine.power_on({"host.hostname": "chosen"})
+    machine.boot()
+    assert [call for call, _ in machine.calls if call.startswith("hostname")] == ["hostname chosen"]
+
+
 WRONG = [
     ({HOST + "net1.netmask": "24 (255.0.0.0)", HOST + "net1.ipv4address": "10.0.0.5"}, "DHCP=ipv4"),
     ({**static(1, "10.0.0.5"), HOST + "net1.mtu": "90000"}, "Address=10.0.0.5/24"),
@@ -173,11 +190,13 @@ def test_two_dhcp_servers_on_one_network(machine: Machine) -> None:
 
 def test_no_environment(machine: Machine) -> None:
     """A machine nobody tells anything comes up with DHCP on its first adapter."""
-    for index, (name, mac) in enumerate((("lo", "00:00:00:00:00:00"), ("ens224", MACS[1]), ("ens192", MACS[0]))):
-        folder = machine.host.path(f"/sys/class/net/{name}")
-        folder.mkdir(parents=True)
-        (folder / "address").write_text(mac + "\n")
-        (folder / "ifindex").write_text(f"{9 - index if index else 1}\n")
+    links = [
+        ("lo", "loopback", 1, "00:00:00:00:00:00"),
+        ("ens224", "ether", 4, MACS[1]),
+        ("docker0", "ether", 2, MACS[2]),
+        ("ens192", "ether", 3, MACS[0]),
+    ]
+    machine.answers["ip"] = json.dumps([dict(zip(("ifname", "link_type", "ifindex", "address"), row, strict=True)) for row in links])
 
     result = machine.boot()
 

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from bitfusion_appliance.firstboot.module import Module
-from bitfusion_appliance.firstboot.modules import account, adapters, gpus, hostname, manager, memory, nvidia, separate, ssh_keys
+from bitfusion_appliance.firstboot.modules import (
+    account,
+    adapters,
+    gpus,
+    hostname,
+    manager,
+    memory,
+    network_name,
+    nvidia,
+    separate,
+    ssh_keys,
+)
 
 MODULES: tuple[Module, ...] = (
     adapters.MODULE,
@@ -12,6 +23,7 @@ MODULES: tuple[Module, ...] = (
     account.MODULE,
     manager.MODULE,
     gpus.MODULE,
+    network_name.MODULE,
     separate.MODULE,
     nvidia.MODULE,
     memory.MODULE,

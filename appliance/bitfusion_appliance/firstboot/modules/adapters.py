@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from bitfusion_appliance.firstboot import network
 from bitfusion_appliance.firstboot.host import Host
 from bitfusion_appliance.firstboot.module import Boot, Frequency, Module, Stage
@@ -9,8 +11,7 @@ from bitfusion_appliance.firstboot.network import Network
 from bitfusion_appliance.firstboot.ovf_environment import Adapter
 
 FOLDER = "/etc/systemd/network"
-_INTERFACES = "/sys/class/net"
-_VIRTUAL = ("lo", "docker", "veth", "virbr")
+_VIRTUAL = ("docker", "veth", "virbr")
 
 
 def apply(boot: Boot) -> str:
@@ -47,10 +48,9 @@ def _sentence(one: Network) -> str:
 
 def _found(host: Host) -> tuple[Adapter, ...]:
     """When nobody numbers the adapters: in the order in which the kernel found them."""
-    folder = host.path(_INTERFACES)
-    paths = [path for path in folder.iterdir() if not path.name.startswith(_VIRTUAL)] if folder.is_dir() else []
-    rows = [(int((path / "ifindex").read_text()), (path / "address").read_text().strip()) for path in paths if (path / "address").exists()]
-    return tuple(Adapter(mac, index) for index, mac in sorted(rows) if mac not in {"", "00:00:00:00:00:00"})
+    links = json.loads(host.run(("ip", "-json", "link", "show")) or "[]")
+    real = [row for row in links if row.get("link_type") == "ether" and not row["ifname"].startswith(_VIRTUAL)]
+    return tuple(Adapter(row["address"], row["ifindex"]) for row in sorted(real, key=lambda row: int(row["ifindex"])))
 
 
 MODULE = Module("adapters", Stage.LOCAL, Frequency.EVERY_BOOT, network.KEYS, apply, tolerant=True)

@@ -1,18 +1,18 @@
-"""The hostname: from the form; blank: what the network says, else the default in os-release."""
+"""The hostname: from the form; blank: what the network says (module network-name), else the default in os-release."""
 
 from __future__ import annotations
 
 from bitfusion_appliance.firstboot.module import Boot, Frequency, Module, Stage
 from bitfusion_appliance.properties import HOST
 
-_KEY = HOST + "hostname"
+KEY = HOST + "hostname"
 _HOSTNAME, _HOSTS = "/etc/hostname", "/etc/hosts"
 _LOOPBACK = "127.0.0.1 localhost\n"
 
 
 def apply(boot: Boot) -> str:
     """Set it for now and for later boots."""
-    name = boot.values.get(_KEY)
+    name = boot.values.get(KEY)
     if name is None:
         boot.host.remove(_HOSTNAME)
         boot.host.write(_HOSTS, _LOOPBACK)
@@ -23,4 +23,4 @@ def apply(boot: Boot) -> str:
     return f"{name}"
 
 
-MODULE = Module("hostname", Stage.LOCAL, Frequency.ON_CHANGE, (_KEY,), apply)
+MODULE = Module("hostname", Stage.LOCAL, Frequency.ON_CHANGE, (KEY,), apply)
