@@ -20,7 +20,8 @@ from lxml import etree
 
 from bitfusion_appliance.builder import ova, vmdk
 from bitfusion_appliance.builder.ova import Hardware, Signer
-from bitfusion_appliance.properties import table
+from bitfusion_appliance.firstboot import vcenter
+from bitfusion_appliance.properties import HOST, table
 from tests.appliance import vcsim
 from tools.vcsim import fetch
 
@@ -145,19 +146,50 @@ def test_hardware(envelope: ElementTree.Element) -> None:
 def test_vcenter_imports_it(package: Path, tmp_path: Path) -> None:
     """VMware's own client reads the form, and deploys it into the simulator with its hardware and what was filled in."""
     with vcsim.running() as simulator:
-        vcenter = _Govc(simulator, tmp_path)
-        spec = json.loads(vcenter("import.spec", package))
+        govc = _Govc(simulator, tmp_path)
+        spec = json.loads(govc("import.spec", package))
         assert [row["Key"] for row in spec["PropertyMapping"]] == [row.key for row in table().properties]
         spec["PropertyMapping"][0]["Value"] = "gpu-1"
         (tmp_path / "options.json").write_text(json.dumps({**spec, "Name": "imported", "PowerOn": False}))
-        vcenter("import.ova", "-options", tmp_path / "options.json", "-pool", "/DC0/host/DC0_H0/Resources", package)
-        config = vcenter("object.collect", "-json", "vm/imported", "config")
-        devices = vcenter("device.ls", "-vm", "imported")
+        govc("import.ova", "-options", tmp_path / "options.json", "-pool", "/DC0/host/DC0_H0/Resources", package)
+        config = govc("object.collect", "-json", "vm/imported", "config")
+        devices = govc("device.ls", "-vm", "imported")
     assert {row.key for row in table().properties} <= set(re.findall(r"guestinfo\.bitfusion[a-z0-9._-]+", config))
     assert "gpu-1" in config
     assert "vmx-17" in config
     assert "pvscsi" in devices
     assert "VirtualVmxnet3" in devices
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_import_specification(package: Path) -> None:
+    """As the "Add server" wizard does it, by the OVF manager: no error, no warning, the hardware, the network and every property arrive."""
+    from pyVmomi import vim
+
+    rows = table().properties
+    with (
+        vcsim.running() as simulator,
+        vcenter._session(vcenter.Login(simulator.url, vcsim.USER, vcsim.PASSWORD, simulator.thumbprint)) as content,
+    ):
+        host = content.rootFolder.childEntity[0].hostFolder.childEntity[0]
+        network = vim.OvfManager.NetworkMapping(name="Management and data", network=host.network[0])
+        filled_in = [vim.KeyValue(key=row.key, value="gpu-1" if row.kind == "hostname" else row.default) for row in rows]
+        wanted = vim.OvfManager.CreateImportSpecParams(entityName="imported", networkMapping=[network], propertyMapping=filled_in)
+        made = content.ovfManager.CreateImportSpec(package.with_suffix(".ovf").read_text(), host.resourcePool, host.datastore[0], wanted)
+
+    assert not made.error
+    assert not made.warning
+    config = made.importSpec.configSpec
+    assert (config.version, config.numCPUs, config.memoryMB) == ("vmx-17", Hardware().cpus, Hardware().memory_mib)
+    kinds = [type(change.device) for change in config.deviceChange]
+    assert kinds.count(vim.vm.device.VirtualVmxnet3) == 1
+    assert vim.vm.device.ParaVirtualSCSIController in kinds
+    assert vim.vm.device.VirtualCdrom in kinds
+    given = {change.info.id: change.info for change in config.vAppConfig.property}
+    assert [given[name].id for name in (row.key for row in rows)] == [row.key for row in rows]
+    assert given[HOST + "hostname"].value == "gpu-1"
+    assert [file.path for file in made.fileItem] == ["small-disk1.vmdk"]
 
 
 class _Govc:

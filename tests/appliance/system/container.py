@@ -28,6 +28,7 @@ class Container:
 
     def __init__(self, image: Path, folder: Path, adapters: int = 1) -> None:
         self.tree = folder / "tree"
+        self.credentials: dict[str, str] = {}
         self._image = image
         self._folder = folder
         self._adapters = adapters
@@ -72,9 +73,10 @@ class Container:
             _run("ip", "-n", self._name, "address", "flush", "dev", f"ens{number}")
             _run("ip", "-n", self._name, "link", "set", f"ens{number}", "down", "mtu", "1500")
         places = ("--register=no", "--keep-unit", f"--network-namespace-path=/run/netns/{self._name}", "--capability=CAP_NET_ADMIN")
+        handed_over = [f"--set-credential={name}:{value}" for name, value in self.credentials.items()]
         with (self._folder / "console").open("ab") as console:
             self._process = subprocess.Popen(
-                ["systemd-nspawn", "--quiet", "-D", self.tree, *places, "-b"], stdin=subprocess.DEVNULL, stdout=console
+                ["systemd-nspawn", "--quiet", "-D", self.tree, *places, *handed_over, "-b"], stdin=subprocess.DEVNULL, stdout=console
             )
 
     def cut_power(self) -> None:

@@ -14,6 +14,9 @@ from tests.appliance.system import dhcp
 from tests.appliance.system.conftest import Boots
 from tests.appliance.system.container import Container
 
+# The first of them waits until the system has been made.
+pytestmark = pytest.mark.timeout(1800)
+
 OFFER = dhcp.Offer(IPv4Interface("10.80.1.50/24"), IPv4Address("10.80.1.1"), "named-by-dhcp")
 
 
@@ -29,8 +32,9 @@ def failed_units(machine: Container) -> set[str]:
 
 
 def test_blank_form_with_dhcp(appliance: Boots) -> None:
-    """Address, gateway, name server and clock come from the network; without a password nobody can log in."""
+    """Address, gateway, name server and name come from the network; nobody can log in; a credential switches simulated GPUs on."""
     machine = appliance(1)
+    machine.credentials["bitfusion.simulated_gpus"] = "2 8GiB"
     machine.form({})
     with dhcp.serving(machine.host_side(1), OFFER):
         machine.power_on()
@@ -42,7 +46,9 @@ def test_blank_form_with_dhcp(appliance: Boots) -> None:
     assert "lab.example.com" in machine.run("resolvectl", "domain", "ens1")
     assert machine.run("hostname") == OFFER.hostname
     assert password_hash(machine).startswith("!")
-    assert failed_units(machine) <= {"bitfusion-manager.service"}  # no GPU is here; see test_service
+    assert {"SIMGPU_COUNT=2", "SIMGPU_MEMORY=8GiB"} <= {*machine.run("cat", "/run/bitfusion/gpu.env").splitlines()}
+    assert failed_units(machine) == set()
+    assert machine.run("systemctl", "is-active", "bitfusion") == "active"
 
 
 def test_missing_environment(appliance: Boots) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import stat
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,16 @@ def test_same_disk_again(image: Path, tmp_path: Path) -> None:
         (image / "etc/bitfusion-release").chmod(0o644)  # now it has been changed at another time
 
     assert digests[0] == digests[1]
+
+
+def test_disk_is_read_back(ova: Path, tmp_path: Path) -> None:
+    """QEMU reads the appliance's VMDK and finds the disk that was written, bit for bit."""
+    programs.ensure(programs.VERIFY)
+    with tarfile.open(ova) as archive:
+        name = next(row.name for row in archive if row.name.endswith(".vmdk"))
+        archive.extract(name, tmp_path, filter="data")
+
+    subprocess.run(["qemu-img", "compare", "-f", "vmdk", "-F", "raw", tmp_path / name, BUILD / "appliance/disk.raw"], check=True)
 
 
 def test_two_builds(ova: Path, tmp_path: Path) -> None:

@@ -6,10 +6,14 @@ import hashlib
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from bitfusion_appliance.firstboot.modules import nvidia
 from tests.appliance.machine import static
 from tests.appliance.system.conftest import Boots
 from tests.appliance.system.container import Container
+
+pytestmark = pytest.mark.timeout(1800)
 
 FORM = {**static(1, "10.86.1.2"), "host.customer_password": "pw"}
 

@@ -15,7 +15,7 @@ from tests.appliance.system.container import Container
 from tests.appliance.system.test_boot import failed_units
 from tests.cuda_builder import Builder
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def test_application(appliance: Boots, program: Builder, tmp_path: Path) -> None:

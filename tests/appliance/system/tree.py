@@ -33,10 +33,14 @@ def obstacle(scratch: Path) -> str:
     return f"no namespaces or overlays here: {done.stderr.strip()}" if done.returncode else ""
 
 
-def made() -> Path:
-    """The directory."""
+def base_system() -> Path:
+    """The base system's tar, which comes from a Debian mirror."""
     _CACHE.mkdir(parents=True, exist_ok=True)
-    tar = base.archive(base.load_for_container(ROOT / "playbooks/base.toml"), _CACHE, update_lock=False)
+    return base.archive(base.load_for_container(ROOT / "playbooks/base.toml"), _CACHE, update_lock=False)
+
+
+def made(tar: Path) -> Path:
+    """The directory."""
     archive = _CACHE / "product.tar"
     product.archive(product.Checkout(ROOT, LIB), archive, _CACHE, _MOMENT)
     tree, stamp = _CACHE / "root", _CACHE / "root.made-of"

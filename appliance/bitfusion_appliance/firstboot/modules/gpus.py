@@ -5,6 +5,7 @@ Simulated GPUs are switched on by an administrator, in the manager's settings or
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import yaml
@@ -14,7 +15,8 @@ from bitfusion_appliance.firstboot.module import Boot, Frequency, Module, Stage
 from bitfusion_appliance.firstboot.modules.manager import SETTINGS
 
 ENVIRONMENT = "/run/bitfusion/gpu.env"
-CREDENTIAL = "/run/credentials/@system/bitfusion.simulated_gpus"
+CREDENTIAL = "bitfusion.simulated_gpus"
+SYSTEM_CREDENTIALS = "/run/credentials/@system"
 _PRODUCT, _STATE = "/usr/lib/bitfusion", "/var/lib/bitfusion/simgpu"
 _DEFAULT_MEMORY = "16GiB"
 
@@ -29,7 +31,9 @@ def apply(boot: Boot) -> str:
 
 def _simulated(host: Host) -> tuple[int, str]:
     """Number and memory. The credential wins: `2`, or `2 8GiB`."""
-    words = (host.read(CREDENTIAL) or "").split()
+    # A unit sees only what it has loaded; who runs this by hand sees the machine's own.
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", SYSTEM_CREDENTIALS)
+    words = (host.read(f"{folder}/{CREDENTIAL}") or "").split()
     section = _section(host)
     given = words[0] if words else section.get("simulated_count", 0)
     try:
