@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -82,7 +83,11 @@ class Container:
     def cut_power(self) -> None:
         """At once, whatever runs."""
         assert self._process is not None
-        self._process.kill()
+        if self._find_leader():
+            # Its first process takes all others with it, which nspawn's death would leave running.
+            os.kill(self.leader, signal.SIGKILL)
+        else:
+            self._process.kill()
         self._process.wait()
         self._process = None
 
@@ -92,10 +97,9 @@ class Container:
             self._process.terminate()
             try:
                 self._process.wait(30)
+                self._process = None
             except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
+                self.cut_power()
 
     def run(self, *command: str, check: bool = True, stdin: str = "") -> str:
         """A command in the running machine."""

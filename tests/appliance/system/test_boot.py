@@ -78,6 +78,8 @@ def test_one_adapter(appliance: Boots) -> None:
     assert password_hash(machine).startswith("$")
     assert machine.run("systemctl", "is-active", "bitfusion-ready.target", "ssh.service", "nftables.service") == "active\nactive\nactive"
     assert "dport { 22, 443, 55001, 56001 } accept" in machine.run("nft", "list", "ruleset")
+    assert machine.run("systemctl", "is-enabled", "apt-daily.timer", "apt-daily-upgrade.timer", check=False) == "masked\nmasked"
+    assert "SystemMaxUse=1G" in machine.run("systemd-analyze", "cat-config", "systemd/journald.conf")
     assert "canary" not in machine.run("journalctl", "--no-pager")
 
     before = settled(machine)

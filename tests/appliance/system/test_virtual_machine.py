@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 PASSWORD = "canary-pw"
+# What QEMU's DHCP server gives. Outside the same address is the forwarder's: the manager tells clients the address that it has.
+ADDRESS = "10.0.2.15"
 _PORTS = (22, 55001, 56001)
 _BOOT_S = 1800.0
 _POLL_S = 1.0
@@ -75,7 +77,7 @@ class Outside:
         ask.write_text(f"#!/bin/sh\necho {PASSWORD}\n")
         ask.chmod(0o700)
         strangers = ("-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={self.folder}/known", "-o", "LogLevel=ERROR")
-        arguments = [*self.within, "ssh", *strangers, "-o", "ConnectTimeout=60", "customer@127.0.0.1", f"sudo -S -p '' {command}"]
+        arguments = [*self.within, "ssh", *strangers, "-o", "ConnectTimeout=60", f"customer@{ADDRESS}", f"sudo -S -p '' {command}"]
         asked = {**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"}
         done = subprocess.run(arguments, check=False, env=asked, input=f"{PASSWORD}\n", capture_output=True, text=True, timeout=_COMMAND_S)
         assert done.returncode in {0, _CUT_OFF}, f"{command}: {done.stdout}{done.stderr}"
@@ -84,11 +86,12 @@ class Outside:
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Iterator[Outside]:
-    """A network namespace with nothing in it but its loopback."""
+    """A network namespace with nothing in it but its loopback and the forwarder's address."""
     name = f"bfvm{os.getpid()}"
     subprocess.run(["ip", "netns", "add", name], check=True)
     try:
         subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        subprocess.run(["ip", "-n", name, "address", "add", f"{ADDRESS}/32", "dev", "lo"], check=True)
         yield Outside(name, tmp_path)
     finally:
         subprocess.run(["ip", "netns", "delete", name], check=True)
@@ -102,7 +105,7 @@ def test_from_power_on_to_application(virtual_disk: Path, outside: Outside, prog
     with _powered_on(virtual_disk, _form(tmp_path), console, outside) as running:
         _wait_for(READY, running, console)
         facts, authority, token = _inspected(outside)
-        user = client.enabled(tmp_path / "home", "127.0.0.1", authority, token, outside.within)
+        user = client.enabled(tmp_path / "home", ADDRESS, authority, token, outside.within)
         assert "PASSED" in user.output("run", "-n", "1", "--", application)
         outside.sudo("systemctl poweroff")
         running.wait(_COMMAND_S)
@@ -151,7 +154,7 @@ def _powered_on(virtual_disk: Path, iso: Path, console: Path, outside: Outside) 
     drive = f"if=none,id=system,format=vmdk,file={virtual_disk}"
     storage = ["-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=system", "-drive", drive]
     form = ["-drive", f"media=cdrom,format=raw,readonly=on,file={iso}"]
-    forwarded = "".join(f",hostfwd=tcp:127.0.0.1:{port}-:{port}" for port in _PORTS)
+    forwarded = "".join(f",hostfwd=tcp:{ADDRESS}:{port}-:{port}" for port in _PORTS)
     network = ["-netdev", f"user,id=net{forwarded}", "-device", f"vmxnet3,netdev=net,mac={MACS[0]}"]
     credential = ["-smbios", "type=11,value=io.systemd.credential:bitfusion.simulated_gpus=2"]
     accelerator = ["-accel", "tcg,thread=multi", "-cpu", "max"]

@@ -12,7 +12,6 @@ from bitfusion_appliance.builder.disk import BuildError
 from tools.layout import BUILD, LIB, ROOT
 
 _CACHE = BUILD / "appliance" / "container"
-_MOMENT = 1_800_000_000
 _PROBE = """set -e
 mount -t tmpfs probe "$1"
 mkdir "$1/lower" "$1/upper" "$1/work" "$1/tree"
@@ -42,7 +41,7 @@ def base_system() -> Path:
 def made(tar: Path) -> Path:
     """The directory."""
     archive = _CACHE / "product.tar"
-    product.archive(product.Checkout(ROOT, LIB), archive, _CACHE, _MOMENT)
+    product.archive(product.Checkout(ROOT, LIB), archive, _CACHE, base.MOMENT)
     tree, stamp = _CACHE / "root", _CACHE / "root.made-of"
     wanted = _digest([tar, archive, *_files("playbooks"), *_files("systemd")])
     if not (stamp.exists() and stamp.read_text() == wanted):
@@ -50,7 +49,7 @@ def made(tar: Path) -> Path:
         base.unpack(tar, tree)
         told: list[str] = []
         playbook.play(
-            ROOT / "playbooks", tree, {"product_archive": str(archive), "product_version": "test"}, _MOMENT, told.append, container=True
+            ROOT / "playbooks", tree, {"product_archive": str(archive), "product_version": "test"}, base.MOMENT, told.append, container=True
         )
         stamp.write_text(wanted)
     return tree
