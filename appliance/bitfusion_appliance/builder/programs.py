@@ -21,7 +21,7 @@ BUILD = {
     "zstd": "zstd",
 }
 VERIFY = {"qemu-img": "qemu-utils"}
-BOOT = {"systemd-nspawn": "systemd-container"}
+BOOT = {"systemd-nspawn": "systemd-container", "ip": "iproute2"}
 EMULATE = {
     "ssh": "openssh-client",
     "qemu-system-x86_64": "qemu-system-x86",
@@ -40,7 +40,14 @@ def ensure(*groups: dict[str, str]) -> None:
     command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
     if os.geteuid() or not shutil.which("apt-get"):
         raise BuildError(f"programs are missing; install them with: sudo {' '.join(command)}")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+    done = _run(command)
+    if done.returncode:
+        # The lists of packages may be old, or missing.
+        _run(["apt-get", "update", "-q"])
+        done = _run(command)
     if done.returncode:
         raise BuildError(f"{' '.join(command)} failed: {done.stderr.strip()[-1000:]}")
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, check=False, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, capture_output=True, text=True)

@@ -57,7 +57,10 @@ def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         tar = tree.base_system()
     except BuildError as error:
         pytest.skip(f"no base system can be had here: {error}")
-    return tree.made(tar)
+    made = tree.made(tar)
+    if refusal := tree.refusal(made):
+        pytest.skip(refusal)
+    return made
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tools.layout import BUILD, LIB, ROOT
 
 _CACHE = BUILD / "appliance" / "container"
 _PROBE = """set -e
-mount -t tmpfs probe "$1"
+ip link add probe1 type veth peer name probe2
 mkdir "$1/lower" "$1/upper" "$1/work" "$1/tree"
 mount -t overlay probe -o "lowerdir=$1/lower,upperdir=$1/upper,workdir=$1/work" "$1/tree"
 """
@@ -30,6 +30,13 @@ def obstacle(scratch: Path) -> str:
     command = ["unshare", "--mount", "--net", "--pid", "--fork", "sh", "-c", _PROBE, "sh", scratch]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     return f"no namespaces or overlays here: {done.stderr.strip()}" if done.returncode else ""
+
+
+def refusal(tree: Path) -> str:
+    """Why nspawn starts nothing in this directory; empty when it does."""
+    command = ["systemd-nspawn", "--quiet", "-D", tree, "--register=no", "--keep-unit", "--private-network", "/bin/true"]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return f"no containers here: {done.stderr.strip()}" if done.returncode else ""
 
 
 def base_system() -> Path:
