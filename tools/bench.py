@@ -18,7 +18,7 @@ MANAGER = ("service", "https", "store", "cluster")
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m tools.bench [remoting [--plain] | service | https | store | cluster] [OPTION...]`."""
+    """`python -m tools.bench [remoting [--plain] [--gate] | service | https | store | cluster] [OPTION...]`."""
     section, options = (arguments[0], arguments[1:]) if arguments and not arguments[0].startswith("-") else (REMOTING, arguments)
     if section == REMOTING:
         return _remoting(options)

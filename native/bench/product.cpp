@@ -71,19 +71,25 @@ void launch(CUfunction kernel, CUstream stream) {
 
 void synchronize(CUstream stream) { CALL("cuStreamSynchronize", cuStreamSynchronize, stream); }
 
-void measure_round_trips(CUfunction kernel, CUstream stream) {
+// A call that the server has to answer and that does nothing there.
+void ask() {
+  size_t free = 0, total = 0;
+  CALL("cuMemGetInfo_v2", cuMemGetInfo, &free, &total);
+}
+
+template <typename Work>
+void measure_round_trips(const char* name, Work work) {
   std::vector<double> times;
   double end = now_us() + kMeasureUs;
   for (int i = 0; i < kRoundTrips && now_us() < end; ++i) {
     double start = now_us();
-    launch(kernel, stream);
-    synchronize(stream);
+    work();
     times.push_back(now_us() - start);
   }
   double sum = 0;
   for (double time : times) sum += time;
   std::sort(times.begin(), times.end());
-  std::printf("\"launch_sync_us\": {\"p50\": %.2f, \"mean\": %.2f, \"p999\": %.2f}, ", times[times.size() / 2],
+  std::printf("\"%s\": {\"p50\": %.2f, \"mean\": %.2f, \"p999\": %.2f}, ", name, times[times.size() / 2],
               sum / static_cast<double>(times.size()), times[times.size() * 999 / 1000]);
 }
 
@@ -136,7 +142,11 @@ int main() {
   CUstream stream = nullptr;
   CALL("cuStreamCreate", cuStreamCreate, &stream, CU_STREAM_NON_BLOCKING);
   std::printf("{");
-  measure_round_trips(kernel, stream);
+  measure_round_trips("blocking_call_us", ask);
+  measure_round_trips("launch_sync_us", [=] {
+    launch(kernel, stream);
+    synchronize(stream);
+  });
   measure_launches(kernel, stream);
   CUdeviceptr device = 0;
   CALL("cuMemAlloc_v2", cuMemAlloc, &device, kCopy);

@@ -1,4 +1,4 @@
-"""Measure what an application sees through the product against what the machine can do: `python native/bench/run.py [--plain]`.
+"""Measure what an application sees through the product against what the machine can do: `python native/bench/run.py [--plain] [--gate]`.
 
 Starts a dispatcher of its own with one simulated GPU and null kernels, runs the CUDA program `bitfusion_bench_product` as a client of it,
 and prints a table of ratios, then one JSON object.
@@ -90,28 +90,56 @@ def admit(folder: Path, address: str, gpu: str, tls: bool) -> Path:
     return allocation
 
 
+ROUND_TRIPS = {"blocking_call_us": "blocking call", "launch_sync_us": "launch + sync"}
+COPIES = ("h2d_pageable", "d2h_pageable", "h2d_pinned", "d2h_pinned")
+
+# What has to hold on any machine.
+LEAST_LAUNCHES_PER_S = 300_000
+MOST_PING_PONGS = 4.0  # that a launch with its synchronisation takes, median
+LEAST_OF_TCP = 0.4
+
+
 def table(raw: dict[str, Any], product: dict[str, Any]) -> Iterator[str]:
     """What, the product's figure, the machine's, their ratio."""
-    for kind in ("p50", "mean", "p999"):
-        ours, theirs = product["launch_sync_us"][kind], raw["ping_pong_us"][kind]
-        yield f"launch + sync, {kind:4}       {ours:10.1f} us    ping-pong {theirs:8.1f} us    {ours / theirs:6.2f} x"
+    for name, title in ROUND_TRIPS.items():
+        for kind in ("p50", "mean", "p999"):
+            ours, theirs = product[name][kind], raw["ping_pong_us"][kind]
+            yield f"{title}, {kind:4}       {ours:10.1f} us    ping-pong {theirs:8.1f} us    {ours / theirs:6.2f} x"
     yield f"launches                  {product['launches_per_s']:10.0f} /s"
-    for name in ("h2d_pageable", "d2h_pageable", "h2d_pinned", "d2h_pinned"):
+    for name in COPIES:
         ours, theirs = product[f"{name}_gb_s"], raw["tcp_gb_s"]
         yield f"{name:25} {ours:10.2f} GB/s  raw TCP   {theirs:8.2f} GB/s  {ours / theirs:6.2f} x"
 
 
-def main() -> None:
-    """Measure and print."""
+def missed(raw: dict[str, Any], product: dict[str, Any]) -> Iterator[str]:
+    """The bounds that these figures do not keep."""
+    if product["launches_per_s"] < LEAST_LAUNCHES_PER_S:
+        yield f"{product['launches_per_s']:.0f} launches/s are fewer than {LEAST_LAUNCHES_PER_S}"
+    trips = product["launch_sync_us"]["p50"] / raw["ping_pong_us"]["p50"]
+    if trips > MOST_PING_PONGS:
+        yield f"launch + sync takes {trips:.2f} ping-pongs, more than {MOST_PING_PONGS:.0f}"
+    for name in COPIES:
+        share = product[f"{name}_gb_s"] / raw["tcp_gb_s"]
+        if share < LEAST_OF_TCP:
+            yield f"{name} reaches {share:.2f} of raw TCP, less than {LEAST_OF_TCP}"
+
+
+def main() -> int:
+    """Measure and print; with `--gate` the exit status says whether every bound is kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plain", action="store_true", help="data connections without TLS")
+    parser.add_argument("--gate", action="store_true", help="exit with 1 when a bound is missed, and say which")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bitfusion-bench-") as name, dispatcher(Path(name), not arguments.plain) as allocation:
         client = {**os.environ, "LD_LIBRARY_PATH": str(LIB / "client"), "BITFUSION_ALLOCATION": str(allocation)}
         raw, product = run_program("bitfusion_bench_raw"), run_program("bitfusion_bench_product", client)
     print("\n".join(table(raw, product)))
     print(json.dumps({"tls": not arguments.plain, "raw": raw, "product": product}))
+    failures = list(missed(raw, product)) if arguments.gate else []
+    for failure in failures:
+        print(f"bench: {failure}", file=sys.stderr)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
