@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from native.codegen.text import BANNER, NAMES, header_parameters, lines, result_of
-from native.spec.model import CONTEXT, EVENT, LIBRARY, MEMORY, STREAM, Api, Arg, Call, Hand, Kind, Run
+from native.spec.model import CONTEXT, EVENT, GREEN_CONTEXT, LIBRARY, MEMORY, STREAM, Api, Arg, Call, Hand, Kind, Run
 from native.spec.registry import numbers
 
 # Objects that hand-written handlers get by name, because they keep more about them than the driver's handle.
@@ -261,6 +261,8 @@ def _key(row: Call, arg: Arg) -> str:
 
 
 def _name_key(row: Call, arg: Arg) -> str:
+    if arg.handle in (CONTEXT, GREEN_CONTEXT) and arg.kind is Kind.DROP:
+        return "keys.ends(args.get<uint64_t>());"
     if arg.handle is CONTEXT and arg.kind is not Kind.HANDLE:
         return "args.get<uint64_t>(), keys.everything();"
     if arg.handle is STREAM:

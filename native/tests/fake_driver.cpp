@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -55,7 +56,12 @@ struct FakeEvent {
   std::condition_variable changed;
   uint64_t recorded = 0;
   uint64_t reached = 0;
+  std::atomic<bool> ended{false};
 };
+
+std::mutex events_lock;
+std::vector<FakeEvent*> events;  // never freed
+std::atomic<int> waiting{0};     // threads in cuEventSynchronize
 
 FakeStream& stream_of(CUstream handle) {
   static std::mutex lock;
@@ -66,7 +72,14 @@ FakeStream& stream_of(CUstream handle) {
   return *stream;
 }
 
-FakeEvent* event_of(CUevent handle) { return reinterpret_cast<FakeEvent*>(handle); }
+std::atomic<uint64_t> copies_end{~uint64_t{0}};  // device memory from here on cannot be read
+
+// An event that has ended with its context is not to be used.
+FakeEvent* event_of(CUevent handle) {
+  auto* event = reinterpret_cast<FakeEvent*>(handle);
+  if (event->ended) std::abort();
+  return event;
+}
 
 }  // namespace
 
@@ -94,8 +107,18 @@ FAKE cuStreamSynchronize(CUstream stream) {
 }
 
 FAKE cuEventCreate(CUevent* event, unsigned) {
-  *event = reinterpret_cast<CUevent>(new FakeEvent);
+  auto* made = new FakeEvent;
+  std::lock_guard guard(events_lock);
+  events.push_back(made);
+  *event = reinterpret_cast<CUevent>(made);
   return CUDA_SUCCESS;
+}
+
+extern "C" __attribute__((visibility("default"))) int fakeWaiting() { return waiting; }
+
+extern "C" __attribute__((visibility("default"))) void fakeEndEvents() {
+  std::lock_guard guard(events_lock);
+  for (FakeEvent* event : events) event->ended = true;
 }
 
 FAKE cuEventRecord(CUevent handle, CUstream stream) {
@@ -120,7 +143,9 @@ FAKE cuEventQuery(CUevent handle) {
 FAKE cuEventSynchronize(CUevent handle) {
   FakeEvent* event = event_of(handle);
   std::unique_lock guard(event->lock);
+  ++waiting;
   event->changed.wait(guard, [event] { return event->reached == event->recorded; });
+  --waiting;
   return CUDA_SUCCESS;
 }
 
@@ -135,7 +160,10 @@ FAKE cuMemcpyHtoDAsync(CUdeviceptr to, const void* from, size_t size, CUstream s
   return CUDA_SUCCESS;
 }
 
+extern "C" __attribute__((visibility("default"))) void fakeLimitCopies(uint64_t address) { copies_end = address; }
+
 FAKE cuMemcpyDtoHAsync(void* to, CUdeviceptr from, size_t size, CUstream stream) {
+  if (from + size > copies_end) return CUDA_ERROR_ILLEGAL_ADDRESS;
   stream_of(stream).push([=] { std::memcpy(to, reinterpret_cast<const void*>(from), size); });
   return CUDA_SUCCESS;
 }

@@ -32,6 +32,7 @@ class Gate {
 struct State {
   Executor& executor;
   decltype(&::cuLaunchHostFunc) launch;
+  void (*limit_copies)(uint64_t address);
   std::atomic<uint64_t> counter{0};
   std::atomic<uint64_t> noted{0};
   Gate call_gate;
@@ -111,6 +112,11 @@ CUresult noted(Call& call) {
   return CUDA_SUCCESS;
 }
 
+CUresult limit_copies(Call& call) {
+  state_of(call).limit_copies(call.args.get<uint64_t>());
+  return CUDA_SUCCESS;
+}
+
 void after_keys(const wire::FrameHeader&, wire::Reader, Keys& keys) { keys.after_work(); }
 void work_keys(const wire::FrameHeader&, wire::Reader args, Keys& keys) { keys.work(args.get<uint64_t>()); }
 void stream_keys(const wire::FrameHeader&, wire::Reader args, Keys& keys) { keys.stream(args.get<uint64_t>()); }
@@ -132,12 +138,14 @@ const Row kRows[] = {
     {"zeros", CallClass::kNow, zeros, nullptr},
     {"take_away", CallClass::kBlocking, take_away, after_keys},
     {"noted", CallClass::kNow, noted, nullptr},
+    {"limit_copies", CallClass::kNow, limit_copies, nullptr},
 };
 static_assert(std::size(kRows) == kRowCount);
 
 void* create(Executor& executor, const SessionConfig&, void* driver) {
   auto launch = reinterpret_cast<decltype(&::cuLaunchHostFunc)>(dlsym(driver, "cuLaunchHostFunc"));
-  return new State{executor, launch, {}, {}, {}, {}};
+  auto limit_copies = reinterpret_cast<void (*)(uint64_t)>(dlsym(driver, "fakeLimitCopies"));
+  return new State{executor, launch, limit_copies, {}, {}, {}, {}};
 }
 
 void destroy(void* state) { static_cast<void>(state); }  // streams may still use it

@@ -22,6 +22,7 @@ enum TestRow : uint16_t {
   kZeros,        // sync, u64 n -> n bytes
   kTakeAway,     // async, after all work of its context: notes the counter
   kNoted,        // sync -> u64 counter that was noted
+  kLimitCopies,  // sync, u64 address: copies of device memory from there on fail
   kRowCount,
 };
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <span>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "check.h"
@@ -119,6 +120,30 @@ void a_full_stream_lets_others_pass() {
   send(link, kOpenStream);
   CHECK(call(link, kSyncStream, 3) == 0);
   CHECK(read_counter(link) == 5'010);
+}
+
+// As with the driver itself, which lets it wait in a launch. No other thread may notice.
+void a_thread_far_ahead_of_its_stream_stops_alone() {
+  Loopback loopback = make(true);
+  Link& link = loopback.link();
+  constexpr uint64_t kFrames = 400'000, kStill = 3'000;
+  send(link, kHoldStream, 3);
+  std::atomic<uint64_t> sent{0};
+  std::thread ahead([&] {
+    for (; sent < kFrames; ++sent) send(link, kCount, 3);
+    CHECK(call(link, kSyncStream, 3) == 0);
+  });
+  uint64_t seen = 0;
+  for (uint64_t still = 0; still < kStill; ++still) {
+    echo(link, 100, 'y');
+    if (std::exchange(seen, sent) != sent || seen == 0) still = 0;
+  }
+  CHECK(seen < kFrames);
+  for (int i = 0; i < 5'000; ++i) send(link, kCount, 4);
+  CHECK(call(link, kSyncStream, 4) == 0);
+  send(link, kOpenStream);
+  ahead.join();
+  CHECK(read_counter(link) == kFrames + 5'000);
 }
 
 // The legacy stream comes after what is held on blocking streams, and only on those of its context.
@@ -266,6 +291,29 @@ void a_failed_copy_does_not_block_the_next() {
   CHECK(call(link, kSyncStream, 3) == 0);
 }
 
+// Also one that fails when a part of it has come: it gets the driver's error, and the connection stays.
+void a_copy_out_may_fail_half_way() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  constexpr size_t kSize = 8 << 20;
+  auto device = pattern(kSize, 1);
+  std::vector<uint32_t> back(kSize / 4);
+  auto from = reinterpret_cast<uint64_t>(device.data());
+  for (size_t whole : {size_t{0}, kSize / 2}) {
+    call(link, kLimitCopies, from + whole);
+    for (CopyMode mode : {CopyMode::kBlocking, CopyMode::kPageable})
+      CHECK(link.copy_out(kContext, 4, back.data(), from, kSize, mode) == CUDA_ERROR_ILLEGAL_ADDRESS);
+    CHECK(link.copy_out(kContext, 4, back.data(), from, kSize, CopyMode::kPinned) == 0);
+    CHECK(call(link, kSyncStream, 4) == 0);
+    CHECK(link.take_error() == CUDA_ERROR_ILLEGAL_ADDRESS);
+  }
+  constexpr uint64_t kNoStream = 200;
+  CHECK(link.copy_out(kContext, kNoStream, back.data(), from, kSize, CopyMode::kBlocking) == CUDA_ERROR_INVALID_HANDLE);
+  call(link, kLimitCopies, ~uint64_t{0});
+  CHECK(link.copy_out(kContext, 4, back.data(), from, kSize, CopyMode::kBlocking) == 0);
+  CHECK(back == device);
+}
+
 // Sends a piece of a transfer without asking anybody.
 void send_chunk(bitfusion::transport::Channel& channel, bitfusion::wire::ChunkHeader header) {
   std::vector<std::byte> bytes(header.size);
@@ -391,6 +439,7 @@ const TestCase kCases[] = {
     {"an asynchronous error is latched once", an_asynchronous_error_is_latched_once},
     {"a blocking call stalls only its thread", a_blocking_call_stalls_only_its_thread},
     {"a full stream lets others pass", a_full_stream_lets_others_pass},
+    {"a thread far ahead of its stream stops alone", a_thread_far_ahead_of_its_stream_stops_alone},
     {"the legacy stream waits for what is held", the_legacy_stream_waits_for_what_is_held},
     {"what takes away waits for what is held", what_takes_away_waits_for_what_is_held},
     {"large arguments arrive whole", large_arguments_arrive_whole},
@@ -399,6 +448,7 @@ const TestCase kCases[] = {
     {"copies behind a wait do not keep others out", copies_behind_a_wait_do_not_keep_others_out},
     {"small copies behind a wait do not keep others out", small_copies_behind_a_wait_do_not_keep_others_out},
     {"a failed copy does not block the next", a_failed_copy_does_not_block_the_next},
+    {"a copy out may fail half way", a_copy_out_may_fail_half_way},
     {"a client that sends more than it may is shown out", a_client_that_sends_more_than_it_may_is_shown_out},
     {"chunks out of order end the session", chunks_out_of_order_end_the_session},
     {"large arguments of failed calls are dropped", large_arguments_of_failed_calls_are_dropped},

@@ -1,6 +1,7 @@
 // Contexts and which one is current in a thread; all of it is kept in the client.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "interposer/headers.h"
@@ -14,8 +15,8 @@ struct Context {
   int device = 0;
   unsigned flags = 0;
   bool primary = false;
-  bool active = false;      // a primary context has a handle even while nobody holds it
-  unsigned references = 0;  // of a primary context; cuCtxAttach of another
+  std::atomic<bool> active{false};  // a primary context has a handle even while nobody holds it; every call looks, without the lock
+  unsigned references = 0;          // of a primary context; cuCtxAttach of another
 };
 
 // Name of the context that is current in this thread; 0: none.

@@ -120,11 +120,8 @@ CUresult cuUserObjectCreate(CUuserObject* out, void* data, CUhostFn destroy, uns
   auto* ending = new (std::nothrow) Destructor{name, destroy, data};
   if (!name || !ending) return CUDA_ERROR_OUT_OF_MEMORY;
   const uint64_t number = at.link->remember_host_function(end_object, ending, false);
-  const CUresult status = remote::UserObjectCreate(at, name, number, references);
-  if (status != CUDA_SUCCESS) {
-    at.link->forget_host_function(number);
-    delete ending;
-  }
+  const CUresult status = number ? remote::UserObjectCreate(at, name, number, references) : CUDA_ERROR_OUT_OF_MEMORY;
+  if (status != CUDA_SUCCESS && (!number || at.link->forget_host_function(number))) delete ending;
   keep_or_drop(status, name, out);
   return status;
 }

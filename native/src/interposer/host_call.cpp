@@ -31,6 +31,10 @@ uint64_t remember_graph_call(const Caller& at, CUhostFn function, void* data) {
   auto* call = new (std::nothrow) GraphCall{function, data};
   if (!call) return 0;
   const uint64_t number = at.link->remember_host_function(run, call, true);
+  if (!number) {
+    delete call;
+    return 0;
+  }
   std::lock_guard lock(mutex);
   graph_calls()[number] = call;
   return number;

@@ -47,13 +47,12 @@ CUresult create(CUstream* out, unsigned flags, int priority, Create send) {
   return status;
 }
 
-// The ways in which a host function may be called, each with what it needs.
+// The two kinds of host functions that a stream calls once, each with what it needs.
 struct HostCall {
   CUhostFn function;
   CUstreamCallback callback;
   CUstream stream;
   void* data;
-  bool captured = false;  // runs at every launch of its graph, which may be copied: it stays
 };
 
 void run_host_call(void* argument, uint32_t status) {
@@ -62,7 +61,7 @@ void run_host_call(void* argument, uint32_t status) {
     call->function(call->data);
   else
     call->callback(call->stream, static_cast<CUresult>(status), call->data);
-  if (!call->captured) delete call;
+  delete call;
 }
 
 CUresult enqueue(const HostCall& wanted) {
@@ -78,13 +77,10 @@ CUresult enqueue(const HostCall& wanted) {
   }
   auto* call = new (std::nothrow) HostCall(wanted);
   if (!call) return CUDA_ERROR_OUT_OF_MEMORY;
-  call->captured = capturing(at, name);
-  const uint64_t number = at.link->remember_host_function(run_host_call, call, call->captured);
-  if (!number) {
-    delete call;
-    return CUDA_ERROR_OUT_OF_MEMORY;
-  }
-  return remote::HostFunction(at, name, number, wanted.callback ? 1 : 0);
+  const uint64_t number = at.link->remember_host_function(run_host_call, call, false);
+  const CUresult status = number ? remote::HostFunction(at, name, number, wanted.callback ? 1 : 0) : CUDA_ERROR_OUT_OF_MEMORY;
+  if (status != CUDA_SUCCESS && (!number || at.link->forget_host_function(number))) delete call;
+  return status;
 }
 
 }  // namespace

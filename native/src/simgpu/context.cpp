@@ -193,6 +193,9 @@ void tear_down(Context* context, Kernels kernels) {
   for (Stream* stream : streams().all()) {
     if (stream->core->context == context) streams().destroy(stream);
   }
+  for (Event* event : events().all()) {
+    if (event->state->context == context) events().destroy(event);
+  }
   for (const Allocation& range : Arena::get().of_context(context)) {
     range.kind == MemoryKind::kRegistered ? Arena::get().remove_registered(range.address) : Arena::get().release(range.address);
   }

@@ -182,15 +182,19 @@ bool Bulk::receive_chunk() {
   wire::ChunkHeader header;
   if (!read_all(&header, sizeof(header))) return false;
   if (header.kind == static_cast<uint32_t>(wire::ChunkKind::kCredit)) return add_credit(header.bulk, header.size), true;
+  if (header.kind == static_cast<uint32_t>(wire::ChunkKind::kAbandoned)) return land(header.bulk), true;
   bool last = false;
   std::byte* place = place_of(header, &last);
   if (!place || !read_all(place, header.size)) return false;
-  if (!last) return true;
-  forget(header.bulk);
+  if (last) land(header.bulk);
+  return true;
+}
+
+void Bulk::land(uint32_t number) {
+  forget(number);
   landed_.fetch_add(1, std::memory_order_release);
   landed_changed_.fetch_add(1, std::memory_order_release);
   futex_wake(landed_changed_);
-  return true;
 }
 
 // Where a chunk belongs: in memory that the application gave us for this transfer, or nowhere (null).

@@ -67,6 +67,8 @@ class Bulk {
     Incoming* next;
   };
 
+  // Nothing more comes of a transfer, all of it has come or the worker has given it up.
+  void land(uint32_t number);
   static void* sender_main(void* bulk);
   static void* receiver_main(void* bulk);
   void send_queue();

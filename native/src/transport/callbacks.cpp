@@ -31,36 +31,48 @@ uint64_t Callbacks::remember(Entry wanted) {
   return entry->number;
 }
 
-void Callbacks::forget(uint64_t number) {
+bool Callbacks::forget(uint64_t number) {
   Guard guard(lock_);
-  remove_locked(number);
+  return remove_locked(number);
 }
 
-void Callbacks::remove_locked(uint64_t number) {
+// What is to run once is forgotten before it does.
+bool Callbacks::take(uint64_t number, Entry* found) {
+  Guard guard(lock_);
+  for (const Entry* entry = entries_; entry; entry = entry->next) {
+    if (entry->number != number) continue;
+    *found = *entry;
+    if (!entry->persistent) remove_locked(number);
+    return true;
+  }
+  return false;
+}
+
+bool Callbacks::remove_locked(uint64_t number) {
   for (Entry** link = &entries_; *link; link = &(*link)->next) {
     if ((*link)->number != number) continue;
     Entry* entry = *link;
     *link = entry->next;
     delete entry;
     --outstanding_;
-    return;
+    return true;
   }
+  return false;
 }
 
-void Callbacks::arrived(wire::Reader in, uint64_t landed, Printed printed) {
+bool Callbacks::arrived(wire::Reader in, uint64_t landed, Printed printed) {
   const auto payload = in.get<wire::CallbackPayload>();
   const auto bytes = in.rest();
   std::unique_ptr<std::byte[]> kept(bytes.empty() ? nullptr : new (std::nothrow) std::byte[bytes.size()]);
   if (kept) std::memcpy(kept.get(), bytes.data(), bytes.size());
-  const size_t size = kept ? bytes.size() : 0;
-  auto* request = new (std::nothrow) Request{payload, landed, std::move(printed), std::move(kept), size, nullptr};
-  if (!request) return;
+  if (!kept && !bytes.empty()) return false;
+  auto* request = new (std::nothrow) Request{payload, landed, std::move(printed), std::move(kept), bytes.size(), nullptr};
+  if (!request) return false;
   Guard guard(lock_);
   *last_ = request;
   last_ = &request->next;
-  if (!thread_waiter_) return;
-  receiver_->take_back(thread_waiter_);
-  thread_waiter_ = nullptr;
+  if (thread_waiter_) receiver_->take_back(std::exchange(thread_waiter_, nullptr));
+  return true;
 }
 
 void Callbacks::fail() {
@@ -104,27 +116,16 @@ Callbacks::Request* Callbacks::next_request() {
   return request;
 }
 
-bool Callbacks::look_up(uint64_t number, Entry* found) {
-  Guard guard(lock_);
-  for (Entry* entry = entries_; entry; entry = entry->next) {
-    if (entry->number != number) continue;
-    *found = *entry;
-    return true;
-  }
-  return false;
-}
-
 void Callbacks::run(Request& request) {
   host_->wait_landed(request.landed);
   request.printed.write_out();
   Entry entry;
   HostBytes answer;
-  if (look_up(request.payload.callback, &entry)) {
+  if (take(request.payload.callback, &entry)) {
     if (entry.copy)
       answer = entry.copy(entry.user_data, request.payload.piece, {request.bytes.get(), request.size});
     else
       entry.function(entry.user_data, request.payload.status);
-    if (!entry.persistent) forget(entry.number);
   }
   if (request.payload.piece != wire::kNotice) host_->callback_done(request.payload.callback, answer);
 }

@@ -32,9 +32,10 @@ class Callbacks {
   // 0 when memory is short or the thread cannot be started.
   uint64_t remember(HostFunction function, void* user_data, bool persistent);
   uint64_t remember_copy(HostCopyFunction function, void* user_data);
-  void forget(uint64_t number);
-  // A request of the worker, from the thread that reads the connection.
-  void arrived(wire::Reader request, uint64_t landed, Printed printed);
+  // False: it is not remembered any more, or has begun to run for the last time.
+  bool forget(uint64_t number);
+  // A request of the worker, from the thread that reads the connection. False when memory is short.
+  bool arrived(wire::Reader request, uint64_t landed, Printed printed);
   void fail();
 
  private:
@@ -59,9 +60,9 @@ class Callbacks {
   static void* thread_main(void* callbacks);
   void serve();
   Request* next_request();
-  bool look_up(uint64_t number, Entry* found);
+  bool take(uint64_t number, Entry* found);
+  bool remove_locked(uint64_t number);
   void run(Request& request);
-  void remove_locked(uint64_t number);
 
   Receiver* receiver_ = nullptr;
   CallbackHost* host_ = nullptr;

@@ -81,8 +81,14 @@ uint64_t Frame::commit(uint16_t flags, uint32_t bulk) {
 uint32_t Frame::send() {
   if (!open_) return kLinkGone;
   if (!out_.ok()) return kInvalidValue;
-  commit(0, 0);
-  return link_.impl_->flusher.sent_async() ? 0 : link_.lost();
+  return send_async(0, 0);
+}
+
+uint32_t Frame::send_async(uint16_t flags, uint32_t bulk) {
+  const bool mark_due = Pace::is_mark_due(sizeof(wire::FrameHeader) + out_.size());
+  commit(flags, bulk);
+  if (!link_.impl_->flusher.sent_async()) return link_.lost();
+  return mark_due ? link_.mark_place() : 0;
 }
 
 uint32_t Frame::call(Reply* reply) {
@@ -152,6 +158,13 @@ uint32_t Link::lost() {
   return kLinkGone;
 }
 
+uint32_t Link::mark_place() {
+  if (!impl_->outbox.flush()) return lost();  // the mark before may still be in it
+  const uint32_t thread = thread_number();
+  if (!impl_->pace.begin_mark(thread)) return 0;
+  return Frame(*this, wire::kMark, 0, 0).send();
+}
+
 uint32_t Link::copy_in(uint64_t context, uint64_t stream, uint64_t device, const void* source, size_t size, CopyMode mode) {
   if (size == 0) return 0;
   if (size > kInlineCopy) return copy_in_large(context, stream, device, source, size, mode);
@@ -183,9 +196,8 @@ uint32_t Link::copy_in_large(uint64_t context, uint64_t stream, uint64_t device,
     return frame.exchange(nullptr, wire::kHasBulk, item);
   }
   frame.out().put(wire::CopyPayload{stream, device, size, impl_->bulk.next_number(), wait});
-  frame.commit(wire::kHasBulk, impl_->bulk.enqueue(item));
-  if (!impl_->flusher.sent_async()) return lost();
-  return mode == CopyMode::kPinned || impl_->bulk.finish(item) ? 0 : lost();
+  const uint32_t status = frame.send_async(wire::kHasBulk, impl_->bulk.enqueue(item));
+  return mode == CopyMode::kPinned || impl_->bulk.finish(item) ? status : lost();
 }
 
 uint32_t Link::copy_out(uint64_t context, uint64_t stream, void* destination, uint64_t device, size_t size, CopyMode mode) {
@@ -210,7 +222,7 @@ uint32_t Link::copy_out_bulk(uint64_t context, uint64_t stream, void* destinatio
   Frame frame(*this, wire::kCopyOut, context, sizeof(wire::CopyPayload));
   frame.out().put(wire::CopyPayload{stream, device, size, number, blocking ? wire::kReplyWhenDone : wire::kNoWait});
   uint32_t status = blocking ? frame.call(nullptr) : frame.send();
-  if (status) impl_->bulk.forget(number);
+  if (status == kLinkGone) impl_->bulk.forget(number);  // of one that the driver refuses the worker says so behind what has come of it
   return status;
 }
 
@@ -230,7 +242,7 @@ uint64_t Link::remember_host_copy(HostCopyFunction function, void* user_data) {
   return impl_->callbacks.remember_copy(function, user_data);
 }
 
-void Link::forget_host_function(uint64_t number) { impl_->callbacks.forget(number); }
+bool Link::forget_host_function(uint64_t number) { return impl_->callbacks.forget(number); }
 
 uint32_t Link::thread_number() {
   static std::atomic<uint32_t> last{0};
@@ -255,6 +267,7 @@ bool Link::Impl::start(const Allocation& from, const LinkOptions& options, char*
   }
   bulk.init(&identity);
   callbacks.init(&receiver, this);
+  pace.init(&receiver);
   flusher.init(&outbox);
   if (!open_connection(identity, wire::ConnectionKind::kCommand, &channel, error, error_size)) return false;
   alive = true;
@@ -264,6 +277,11 @@ bool Link::Impl::start(const Allocation& from, const LinkOptions& options, char*
 void Link::Impl::async_error(uint32_t status) {
   uint32_t none = 0;
   latched.compare_exchange_strong(none, status);
+}
+
+// The worker waits for the answer, and with it a stream.
+void Link::Impl::callback(wire::Reader request, uint64_t landed, Printed printed) {
+  if (!callbacks.arrived(request, landed, std::move(printed))) fail("there is no memory for a host function that the GPU server asks for");
 }
 
 void Link::Impl::ended(const char* why, size_t size) {

@@ -56,7 +56,7 @@ class Frame {
 
   wire::Writer& out() { return out_; }
 
-  // Sends without waiting for an answer. Returns 0, or kLinkGone.
+  // Sends without waiting for an answer; a thread that is far ahead of its streams waits for them. Returns 0, or kLinkGone.
   uint32_t send();
   // Sends and waits. Returns the call's CUresult; the results are in `reply`, which may be null when there are none.
   uint32_t call(Reply* reply);
@@ -68,6 +68,7 @@ class Frame {
  private:
   friend class Link;
   uint64_t commit(uint16_t flags, uint32_t bulk);
+  uint32_t send_async(uint16_t flags, uint32_t bulk);
   uint32_t exchange(Reply* reply, uint16_t flags, Outgoing* attachment);
 
   Link& link_;
@@ -115,10 +116,11 @@ class Link {
   uint32_t copy_in(uint64_t context, uint64_t stream, uint64_t device, const void* source, size_t size, CopyMode mode);
   uint32_t copy_out(uint64_t context, uint64_t stream, void* destination, uint64_t device, size_t size, CopyMode mode);
 
-  // Remembers a host function and returns the number by which a frame names it. Once: forgotten after it has run.
+  // Remembers a host function and returns the number by which a frame names it; 0 when memory is short. Once: forgotten when it runs.
   // `persistent` (graph host nodes) ones may run many times, until forget_host_function().
   uint64_t remember_host_function(HostFunction function, void* user_data, bool persistent);
-  void forget_host_function(uint64_t number);
+  // True: it will not run (again); what it would have freed is the caller's.
+  bool forget_host_function(uint64_t number);
   // The same for a copy; persistent.
   uint64_t remember_host_copy(HostCopyFunction function, void* user_data);
 
@@ -139,6 +141,7 @@ class Link {
   uint32_t copy_in_large(uint64_t context, uint64_t stream, uint64_t device, const void* source, size_t size, CopyMode mode);
   uint32_t copy_out_bulk(uint64_t context, uint64_t stream, void* destination, uint64_t device, size_t size, CopyMode mode);
   bool ready_for_bulk();
+  uint32_t mark_place();
   uint32_t lost();
 
   Impl* impl_;

@@ -10,6 +10,7 @@
 #include "transport/flusher.h"
 #include "transport/link.h"
 #include "transport/outbox.h"
+#include "transport/pace.h"
 #include "transport/receiver.h"
 
 namespace bitfusion::transport {
@@ -20,7 +21,8 @@ class Link::Impl final : public ReceiverEvents, public CallbackHost {
 
   // ReceiverEvents
   void async_error(uint32_t status) override;
-  void callback(wire::Reader request, uint64_t landed, Printed printed) override { callbacks.arrived(request, landed, std::move(printed)); }
+  void callback(wire::Reader request, uint64_t landed, Printed printed) override;
+  void mark_reached(uint32_t thread) override { pace.answered(thread); }
   void ended(const char* reason, size_t size) override;
   std::byte* reply_room(Reply* reply, size_t size) override { return Link::reply_room(*reply, size); }
   // CallbackHost
@@ -39,6 +41,7 @@ class Link::Impl final : public ReceiverEvents, public CallbackHost {
   Receiver receiver;
   Bulk bulk;
   Callbacks callbacks;
+  Pace pace;
   Flusher flusher;
   std::atomic<bool> alive{false};
   std::atomic<uint32_t> latched{0};

@@ -140,6 +140,8 @@ void Receiver::dispatch(const wire::ReplyHeader& header, const std::byte* payloa
       return events_->async_error(header.status);
     case wire::ReplyKind::kCallback:
       return events_->callback(wire::Reader(payload, size), header.landed, std::move(printed_));
+    case wire::ReplyKind::kMarkReached:
+      return events_->mark_reached(header.thread);
     case wire::ReplyKind::kEnd:
       return events_->ended(reinterpret_cast<const char*>(payload), size);
     case wire::ReplyKind::kOutput:

@@ -33,6 +33,7 @@ class ReceiverEvents {
  public:
   virtual void async_error(uint32_t status) = 0;
   virtual void callback(wire::Reader request, uint64_t landed, Printed printed) = 0;
+  virtual void mark_reached(uint32_t thread) = 0;
   virtual void ended(const char* reason, size_t size) = 0;
   virtual std::byte* reply_room(Reply* reply, size_t size) = 0;
 
@@ -52,7 +53,7 @@ class Receiver {
   bool drain();
   // Wakes every waiter with kLinkGone, now and from now on.
   void fail();
-  // Ends the wait of a waiter that no answer names (the callback thread's, sequence 0).
+  // Ends the wait of a waiter that no answer names (the callback thread's, a mark's; sequence 0).
   void take_back(Waiter* waiter);
 
   uint64_t bytes_received() const { return bytes_received_.load(std::memory_order_relaxed); }

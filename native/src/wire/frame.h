@@ -31,6 +31,7 @@ enum ControlRow : uint16_t {
   kCopyIn = kFirstControlRow,  // CopyPayload; host to device, bytes inline behind it or on the bulk connection
   kCopyOut,                    // CopyPayload; device to host, bytes in the reply or on the bulk connection
   kCallbackDone,               // u64 callback: the client's host function has returned; behind it the bytes it was asked for
+  kMark,                       // answered (kMarkReached) as soon as little of the thread is held; a thread has one unanswered at most
 };
 
 struct FrameHeader {
@@ -45,11 +46,12 @@ struct FrameHeader {
 static_assert(sizeof(FrameHeader) == 32);
 
 enum class ReplyKind : uint16_t {
-  kReply = 1,       // answers the frame `sequence`; payload: the call's results
-  kAsyncError = 2,  // frame `sequence`, which wanted no reply, failed with `status`; payload: u32 row
-  kCallback = 3,    // run a host function; payload: CallbackPayload
-  kEnd = 4,         // the worker ends the session; payload: UTF-8 reason
-  kOutput = 5,      // kernels printed; payload: OutputPayload and text, for standard output before the next kReply or kCallback acts
+  kReply = 1,        // answers the frame `sequence`; payload: the call's results
+  kAsyncError = 2,   // frame `sequence`, which wanted no reply, failed with `status`; payload: u32 row
+  kCallback = 3,     // run a host function; payload: CallbackPayload
+  kEnd = 4,          // the worker ends the session; payload: UTF-8 reason
+  kOutput = 5,       // kernels printed; payload: OutputPayload and text, for standard output before the next kReply or kCallback acts
+  kMarkReached = 6,  // answers the last kMark of `thread`
 };
 
 struct ReplyHeader {
@@ -105,6 +107,7 @@ enum class ChunkKind : uint32_t {
   kCopy = 0,        // of a copy between host and device
   kAttachment = 1,  // of a large argument (Frame::call_with_bulk); its chunks follow each other without others between
   kCredit = 2,      // worker to client, no bytes behind it: `size` more chunks may be sent of transfer `bulk`, of any copy where that is 0
+  kAbandoned = 3,   // worker to client, no bytes behind it: copy `bulk` has failed, no more of it comes; it counts as landed
 };
 
 // Precedes every chunk on a bulk connection, in either direction. Chunks of copies need credit, each the same whatever its size: the worker

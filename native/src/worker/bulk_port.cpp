@@ -109,6 +109,10 @@ void BulkPort::send(StagedChunk chunk, std::function<void()> released) {
   changed_.notify_one();
 }
 
+void BulkPort::abandon(uint32_t transfer) {
+  send({nullptr, {transfer, 0, 0, 0, static_cast<uint32_t>(wire::ChunkKind::kAbandoned), 0}}, nullptr);
+}
+
 void BulkPort::send_credit(uint32_t transfer, uint32_t chunks) {
   std::lock_guard guard(lock_);
   credits_[transfer] += chunks;
@@ -132,8 +136,10 @@ void BulkPort::send_loop() {
     queue_.pop_front();
     guard.unlock();
     bool sent = write(next.chunk.header, next.chunk.data, next.chunk.header.size);
-    out_.release(next.chunk.data);
-    next.released();
+    if (next.chunk.data) {
+      out_.release(next.chunk.data);
+      next.released();
+    }
     guard.lock();
     if (!sent) return;  // the receiving thread reports the end of the connection
   }

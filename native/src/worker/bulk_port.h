@@ -43,6 +43,8 @@ class BulkPort {
   bool attached() const { return channel_ != nullptr; }
   // Sends a chunk of the outgoing staging and releases it. May be called before attach().
   void send(StagedChunk chunk, std::function<void()> released);
+  // Tells the client, behind what has been sent of it, that the rest of a transfer will not come.
+  void abandon(uint32_t transfer);
   // Lets the client send so many more chunks of a transfer (0: of any copy).
   void send_credit(uint32_t transfer, uint32_t chunks);
   void stop();
@@ -52,7 +54,7 @@ class BulkPort {
 
  private:
   struct Outgoing {
-    StagedChunk chunk;
+    StagedChunk chunk;  // no data: the end of a transfer that is abandoned
     std::function<void()> released;
   };
   struct Growing;  // an attachment under way

@@ -110,6 +110,11 @@ class Keys {
   void thread(uint32_t number) { add(kThread, number); }
   // The call works on the context as a whole: it shares a key with every frame of the session.
   void everything() { everything_ = true; }
+  // The call ends a context (names an object with which one ends): everything().
+  void ends(uint64_t name) {
+    ending_ = name;
+    everything();
+  }
   // The stream on which the call enqueues work, or that it waits for; implies stream(name).
   void work(uint64_t name) {
     work_ = name;
@@ -132,6 +137,7 @@ class Keys {
   bool has_work() const { return has_work_; }
   uint64_t work_stream() const { return work_; }
   uint64_t waited_event() const { return event_; }
+  uint64_t ending() const { return ending_; }  // 0: none
 
  private:
   void add(Kind kind, uint64_t name) {
@@ -145,6 +151,7 @@ class Keys {
   size_t count_ = 0;
   uint64_t work_ = 0;
   uint64_t event_ = 0;
+  uint64_t ending_ = 0;
   Standing standing_ = Standing::kNone;
   bool everything_ = false;
   bool has_work_ = false;
@@ -178,6 +185,8 @@ struct HandlerTable {
   bool (*stream)(void* session, const wire::FrameHeader& header, uint64_t name, CUstream* stream);
   bool (*event)(void* session, uint64_t name, CUevent* event);
   bool (*context)(void* session, uint64_t name, CUcontext* context);
+  // The context that ends with an object, which may be a green context.
+  bool (*ending)(void* session, uint64_t name, CUcontext* context) = nullptr;
   // Whether a range is device memory of the session; a copy of any other fails with CUDA_ERROR_INVALID_VALUE. Null: all of it is.
   bool (*owns)(void* session, uint64_t address, uint64_t size) = nullptr;
   // Of the rows the handlers were generated from; a client of other rows is refused (wire/hello.h).

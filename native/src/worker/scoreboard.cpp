@@ -57,6 +57,11 @@ void Scoreboard::leave_line(const Held& frame) {
   if (work.blocking.empty() && work.apart.empty() && work.legacy.empty() && work.after.empty()) work_.erase(frame.header.context);
 }
 
+size_t Scoreboard::count_of(uint32_t thread) const {
+  auto found = counts_.find(thread);
+  return found == counts_.end() ? 0 : found->second;
+}
+
 Held* Scoreboard::hold(std::unique_ptr<Held> owned) {
   Held* frame = owned.get();
   for (uint64_t key : frame->keys.list()) {
@@ -68,6 +73,7 @@ Held* Scoreboard::hold(std::unique_ptr<Held> owned) {
   if (frame->keys.is_everything()) barriers_.emplace(frame->header.sequence, frame);
   if (Line* line = line_of(*frame)) line->emplace(frame->header.sequence, frame);
   bytes_ += sizeof(Held) + frame->payload.size();
+  ++counts_[frame->header.thread];
   frames_.emplace(frame->header.sequence, std::move(owned));
   consider(frame);
   return frame;
@@ -77,6 +83,7 @@ void Scoreboard::release(Held* frame) {
   bool was_barrier = frame->keys.is_everything();
   if (was_barrier) barriers_.erase(frame->header.sequence);
   bytes_ -= sizeof(Held) + frame->payload.size();
+  if (auto of = counts_.find(frame->header.thread); --of->second == 0) counts_.erase(of);
   auto owned = std::move(frames_.at(frame->header.sequence));
   frames_.erase(frame->header.sequence);
   for (uint64_t key : frame->queues) {

@@ -26,6 +26,7 @@ struct Held {
   bool checked = false;        // a copy of the session's own memory
   uint64_t progress = 0;       // bytes of a copy that have been enqueued
   std::shared_ptr<bool> head;  // set when all that was on the stream before has finished; null: nobody has asked yet
+  std::shared_ptr<bool> over;  // of a large copy out: set when its last byte is in line, or the copy has failed
   CUresult status = CUDA_SUCCESS;
   std::vector<uint64_t> queues;  // keys under which it stands
 };
@@ -34,6 +35,8 @@ class Scoreboard {
  public:
   bool empty() const { return frames_.empty(); }
   size_t bytes() const { return bytes_; }
+  // How many of one client thread are held.
+  size_t count_of(uint32_t thread) const;
 
   // Whether a frame with these keys has to wait for one that is held.
   bool conflicts(const Keys& keys, const wire::FrameHeader& header) const;
@@ -63,6 +66,7 @@ class Scoreboard {
   std::unordered_map<uint64_t, Work> work_;                 // by context
   std::deque<Held*> ready_;
   size_t bytes_ = 0;
+  std::unordered_map<uint32_t, size_t> counts_;  // by thread
 };
 
 }  // namespace bitfusion::worker

@@ -15,10 +15,10 @@
 namespace bitfusion::worker {
 namespace {
 
-// More than this held, and the client's sending is slowed down by not reading.
-constexpr size_t kMaxHeldBytes = 64u << 20;
-// The same while a stream waits for a host function of the client: that its end has come stands behind the frames that wait for it.
-constexpr size_t kMaxHeldForHost = 1u << 30;
+// A client thread of which more frames are held gets no answer to its mark, and stops (transport/pace.h): later than in the driver itself.
+constexpr size_t kMaxHeldOfThread = 2'000;
+// More than this held, and nothing more is read: only clients that do not stop get there, and those of many threads that have.
+constexpr size_t kMaxHeldBytes = 1u << 30;
 constexpr int kLastFlushMs = 1000;
 constexpr std::chrono::milliseconds kLastCalls{500};
 
@@ -117,6 +117,7 @@ bool Session::work_once() {
   progress |= streams_.poll();
   progress |= poll_event_waits();
   progress |= resume_ready();
+  if (!marks_.empty()) answer_marks();
   progress |= send_answers();
   if (port_.attached()) port_.flush();
   if (port_.attached() && port_.gone()) stop("the client closed its connection");
@@ -124,11 +125,7 @@ bool Session::work_once() {
   return progress;
 }
 
-bool Session::may_read() {
-  if (board_.bytes() < kMaxHeldBytes) return true;
-  std::lock_guard guard(host_calls_lock_);
-  return !host_calls_.empty() && board_.bytes() < kMaxHeldForHost;
-}
+bool Session::may_read() const { return board_.bytes() < kMaxHeldBytes; }
 
 bool Session::read_frames() {
   if (!port_.read()) return false;
@@ -167,6 +164,7 @@ void Session::sleep() {
 void Session::take(const FrameView& frame) {
   ++calls_;
   if (frame.header.row == wire::kCallbackDone) return callback_done(frame.payload);
+  if (frame.header.row == wire::kMark) return take_mark(frame.header.thread);
   const Row* row = is_control(frame.header) ? nullptr : &row_of(frame.header);
   // Keys matter for what enqueues work and while frames are held.
   Keys keys;
@@ -177,6 +175,19 @@ void Session::take(const FrameView& frame) {
   }
   if (start(frame.header, frame.payload, keys, nullptr)) return;
   hold(frame, keys, row && row->call_class == CallClass::kBlocking);
+}
+
+void Session::take_mark(uint32_t thread) {
+  if (!marks_.insert(thread).second) throw BadFrame{"a second mark of a thread before the first was answered"};
+  answer_marks();
+}
+
+void Session::answer_marks() {
+  std::erase_if(marks_, [this](uint32_t thread) {
+    if (board_.count_of(thread) > kMaxHeldOfThread) return false;
+    port_.reply({0, static_cast<uint16_t>(wire::ReplyKind::kMarkReached), 0, 0, 0, 0, thread}, {});
+    return true;
+  });
 }
 
 const Row& Session::row_of(const wire::FrameHeader& header) const {
@@ -231,7 +242,7 @@ bool Session::start(const wire::FrameHeader& header, std::span<const std::byte> 
   CUresult status = use_context(header.context);
   if (is_control(header) && !header.context) status = CUDA_ERROR_INVALID_CONTEXT;
   if (status != CUDA_SUCCESS) {
-    if (is_control(header)) return fail_copy(header, copy_of(header, payload).size, status), true;
+    if (is_control(header)) return fail_copy(header, copy_of(header, payload), status), true;
     take_attachment(header);  // nobody else will
     return finish(header, status), true;
   }
@@ -283,12 +294,13 @@ bool Session::start_row(const Row& row, const wire::FrameHeader& header, std::sp
 bool Session::start_blocking(const Row& row, Held* held) {
   if (held->started) return false;
   held->started = true;
+  if (held->keys.ending()) begin_end(held->keys.ending());
   helpers_.submit([this, &row, held, attachment = take_attachment(held->header), context = context_] {
     auto reply = std::make_shared<ReplyBuffer>();
     CUresult status = CUDA_SUCCESS;
     try {
-      driver_.ctx_set_current(context);
-      status = call(row, held->header, held->payload, attachment, true, *reply).value();
+      status = driver_.ctx_set_current(context);
+      if (status == CUDA_SUCCESS) status = call(row, held->header, held->payload, attachment, true, *reply).value();
     } catch (const BadFrame& bad) {
       stop("bad message: " + bad.reason);
     } catch (const std::exception& failure) {
@@ -296,11 +308,26 @@ bool Session::start_blocking(const Row& row, Held* held) {
     }
     mailbox_.post([this, held, status, reply] {
       context_known_ = false;  // the call may have destroyed a context
+      streams_.end_let_go();
       finish(held->header, status, reply->data());
       board_.release(held);
     });
   });
   return false;
+}
+
+// The context takes the executor's own events along, and what it has page-locked there.
+void Session::begin_end(uint64_t name) {
+  CUcontext context = nullptr;
+  if (!table_.ending || !table_.ending(state_, name, &context)) return;
+  streams_.let_go(context);
+  launched_.erase(context);
+  for (EventWait& wait : event_waits_) {
+    if (wait.header.context != name || wait.helped) continue;
+    wait.finished = true;
+    wait.status = CUDA_ERROR_CONTEXT_IS_DESTROYED;
+  }
+  if (staging_context_ == context) staging_context_ = nullptr;
 }
 
 Attachment Session::take_attachment(const wire::FrameHeader& header) {

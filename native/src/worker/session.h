@@ -71,7 +71,7 @@ class Session final : public Executor {
 
   // The loop (session.cpp).
   bool work_once();
-  bool may_read();
+  bool may_read() const;
   bool read_frames();
   void idle();
   void sleep();
@@ -79,6 +79,8 @@ class Session final : public Executor {
 
   // Frames (session.cpp).
   void take(const FrameView& frame);
+  void take_mark(uint32_t thread);
+  void answer_marks();
   const Row& row_of(const wire::FrameHeader& header) const;
   void name_keys(const FrameView& frame, const Row* row, Keys& keys) const;
   bool is_control(const wire::FrameHeader& header) const { return header.row >= wire::kFirstControlRow; }
@@ -86,6 +88,7 @@ class Session final : public Executor {
   bool start(const wire::FrameHeader& header, std::span<const std::byte> payload, const Keys& keys, Held* held);
   bool start_row(const Row& row, const wire::FrameHeader& header, std::span<const std::byte> payload, const Keys& keys, Held* held);
   bool start_blocking(const Row& row, Held* held);
+  void begin_end(uint64_t name);
   void hold(const FrameView& frame, const Keys& keys, bool holds_thread);
   void resume(Held* held);
   bool resume_ready();
@@ -120,10 +123,12 @@ class Session final : public Executor {
   void enqueue_chunk(const IncomingChunk& chunk, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held);
   bool copy_out_inline(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held);
   bool copy_out_bulk(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held);
-  CUresult enqueue_out(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, std::byte* data,
-                       uint64_t offset, uint32_t size);
+  CUresult enqueue_out(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, const StagedChunk& chunk,
+                       std::shared_ptr<bool> over);
+  void send_out(const wire::FrameHeader& header, const StagedChunk& chunk, bool* over, CUresult status);
   void finish_copy(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, CUresult status);
-  void fail_copy(const wire::FrameHeader& header, uint64_t size, CUresult status);
+  void fail_copy(const wire::FrameHeader& header, const wire::CopyPayload& copy, CUresult status);
+  void abandon_out(uint32_t transfer);
   void discard(const IncomingChunk& chunk);
   void grant_discarded();
   void register_staging();
@@ -164,14 +169,15 @@ class Session final : public Executor {
   CUcontext context_ = nullptr;
   uint64_t context_name_ = 0;
   bool context_known_ = false;
-  std::vector<Held*> stalled_;  // nothing stands before them; they wait for room, bytes or staging
+  std::vector<Held*> stalled_;          // nothing stands before them; they wait for room, bytes or staging
+  std::unordered_set<uint32_t> marks_;  // threads whose mark is not answered
   Credit credit_;
   std::unordered_map<uint32_t, std::deque<IncomingChunk>> incoming_;  // chunks that their frames could not use yet, by transfer
   std::unordered_map<uint32_t, uint64_t> discarded_;                  // transfers of copies that have failed: bytes still to come
   std::unordered_map<uint32_t, Attachment> attachments_;
-  std::vector<Answer> answers_;  // not yet numbered
-  uint64_t out_completed_ = 0;   // transfers to the client whose last byte is in line on the bulk connection
-  bool staging_registered_ = false;
+  std::vector<Answer> answers_;          // not yet numbered
+  uint64_t out_completed_ = 0;           // transfers to the client whose last byte, or the news that they have failed, is in line
+  CUcontext staging_context_ = nullptr;  // in which the staging is page-locked
   std::list<EventWait> event_waits_;
   size_t waits_ = 0;  // calls that wait and are not answered yet
   ReplyBuffer reply_;

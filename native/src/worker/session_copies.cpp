@@ -35,7 +35,7 @@ bool Session::start_copy(const wire::FrameHeader& header, std::span<const std::b
   if (stream && !(held ? std::exchange(held->checked, true) : copy.bulk != 0) && table_.owns &&
       !table_.owns(state_, copy.device, copy.size))
     status = CUDA_ERROR_INVALID_VALUE;
-  if (status != CUDA_SUCCESS) return fail_copy(header, copy.size, status), true;
+  if (status != CUDA_SUCCESS) return fail_copy(header, copy, status), true;
   if (!streams_.has_room(*stream)) {
     stream->awaited = true;
     return false;
@@ -149,39 +149,52 @@ bool Session::copy_out_inline(const wire::FrameHeader& header, const wire::CopyP
 
 bool Session::copy_out_bulk(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, Held* held) {
   register_staging();
-  while (held->progress < copy.size) {
+  if (!held->over) held->over = std::make_shared<bool>(false);
+  while (held->progress < copy.size && !*held->over) {
     std::byte* data = acquire_outgoing(held, stream);
     if (!data) return false;
     auto size = static_cast<uint32_t>(std::min<uint64_t>(copy.size - held->progress, wire::kMaxChunk));
-    CUresult status = enqueue_out(header, copy, stream, data, held->progress, size);
-    if (status != CUDA_SUCCESS) {
-      staging_out_.release(data);
-      finish(header, status);
-      return true;
-    }
+    const StagedChunk chunk{data, {copy.bulk, size, held->progress, copy.size, static_cast<uint32_t>(wire::ChunkKind::kCopy), 0}};
+    CUresult status = enqueue_out(header, copy, stream, chunk, held->over);
+    if (status != CUDA_SUCCESS) send_out(header, chunk, held->over.get(), status);
     held->progress += size;
   }
   return true;
 }
 
-// One chunk on its way out: device, staging, bulk connection. The last one completes the transfer and answers the call.
-CUresult Session::enqueue_out(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, std::byte* data,
-                              uint64_t offset, uint32_t size) {
-  CUresult status = driver_.copy_out(data, device_at(copy, offset), size, stream.handle);
+// One chunk on its way out: device, staging, bulk connection.
+CUresult Session::enqueue_out(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream,
+                              const StagedChunk& chunk, std::shared_ptr<bool> over) {
+  CUresult status = driver_.copy_out(chunk.data, device_at(copy, chunk.header.offset), chunk.header.size, stream.handle);
   if (status != CUDA_SUCCESS) return status;
-  bool last = offset + size == copy.size;
-  return streams_.watch(stream, [this, header, copy, data, offset, size, last, &stream](CUresult done) {
-    if (last && done == CUDA_SUCCESS && (header.flags & wire::kWantsReply)) done = let_print(header, stream);
-    if (done == CUDA_SUCCESS) {
-      wire::ChunkHeader chunk{copy.bulk, size, offset, copy.size, static_cast<uint32_t>(wire::ChunkKind::kCopy), 0};
-      bulk_.send({data, chunk}, [this] { mailbox_.post([] {}); });
-    } else {
-      staging_out_.release(data);
-    }
-    if (!last) return;
-    if (done == CUDA_SUCCESS) ++out_completed_;
-    if ((header.flags & wire::kWantsReply) || done != CUDA_SUCCESS) finish(header, done);
+  return streams_.watch(stream, [this, header, chunk, over = std::move(over), &stream](CUresult done) {
+    bool last = chunk.header.offset + chunk.header.size == chunk.header.total;
+    if (last && !*over && done == CUDA_SUCCESS && (header.flags & wire::kWantsReply)) done = let_print(header, stream);
+    send_out(header, chunk, over.get(), done);
   });
+}
+
+// A chunk is in staging, or its copy has failed. The last one completes the transfer and answers the call, the first that fails ends both.
+void Session::send_out(const wire::FrameHeader& header, const StagedChunk& chunk, bool* over, CUresult status) {
+  if (*over || status != CUDA_SUCCESS) {
+    staging_out_.release(chunk.data);
+    if (!std::exchange(*over, true)) {
+      abandon_out(chunk.header.bulk);
+      finish(header, status);
+    }
+    return;
+  }
+  bulk_.send(chunk, [this] { mailbox_.post([] {}); });
+  if (chunk.header.offset + chunk.header.size < chunk.header.total) return;
+  *over = true;
+  ++out_completed_;
+  if (header.flags & wire::kWantsReply) finish(header, status);
+}
+
+// The client keeps the place of a transfer until it has landed, or hears that it will not.
+void Session::abandon_out(uint32_t transfer) {
+  bulk_.abandon(transfer);
+  ++out_completed_;
 }
 
 void Session::finish_copy(const wire::FrameHeader& header, const wire::CopyPayload& copy, Streams::Stream& stream, CUresult status) {
@@ -194,11 +207,12 @@ void Session::finish_copy(const wire::FrameHeader& header, const wire::CopyPaylo
 }
 
 // The bytes of a copy that cannot run are still to come; they are thrown away as they land.
-void Session::fail_copy(const wire::FrameHeader& header, uint64_t size, CUresult status) {
+void Session::fail_copy(const wire::FrameHeader& header, const wire::CopyPayload& copy, CUresult status) {
+  if (header.row == wire::kCopyOut && copy.bulk) abandon_out(copy.bulk);
   finish(header, status);
   if (header.row != wire::kCopyIn || !header.bulk) return;
   if (discarded_.size() == kMaxDiscarded) throw BadFrame{"too many copies without their bytes"};
-  discarded_[header.bulk] = size;
+  discarded_[header.bulk] = copy.size;
   if (auto arrived = incoming_.extract(header.bulk)) {
     for (const IncomingChunk& chunk : arrived.mapped()) discard(chunk);
   }
@@ -219,10 +233,10 @@ void Session::grant_discarded() {
   }
 }
 
-// Page-locks the staging in the first context that copies. If that fails, or the context goes, copies are slower but right.
+// Page-locks the staging in the first context that copies, and in the next when that has ended. If it fails, copies are slower but right.
 void Session::register_staging() {
-  if (staging_registered_) return;
-  staging_registered_ = true;
+  if (staging_context_) return;
+  staging_context_ = context_;
   driver_.host_register(staging_in_.memory(), Staging::size(), CU_MEMHOSTREGISTER_PORTABLE);
   driver_.host_register(staging_out_.memory(), Staging::size(), CU_MEMHOSTREGISTER_PORTABLE);
 }

@@ -1,6 +1,7 @@
 #include "worker/streams.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "wire/stream_name.h"
 
@@ -10,7 +11,7 @@ Streams::Stream& Streams::find(uint64_t name, CUstream handle, CUcontext context
   if (last_ && last_->name == name && last_->handle == handle && last_->context == context) return *last_;
   auto& stream = streams_[{name, context}];
   if (!stream || stream->gone) learn(name, handle);  // a name may be given again after its stream was destroyed
-  if (!stream) stream = std::make_unique<Stream>();
+  if (!stream) stream = std::make_shared<Stream>();
   stream->name = name;
   stream->handle = handle;
   stream->context = context;
@@ -77,9 +78,13 @@ CUresult Streams::mark(Stream& stream, Done done, bool urgent) {
   }
   stream.watches.push_back({std::move(marker), stream.unmarked, urgent, std::move(done)});
   stream.unmarked = 0;
-  if (!stream.listed) busy_.push_back(&stream);
-  stream.listed = true;
+  list(stream);
   return CUDA_SUCCESS;
+}
+
+void Streams::list(Stream& stream) {
+  if (!stream.listed) busy_.push_back(stream.shared_from_this());
+  stream.listed = true;
 }
 
 CUresult Streams::watch_all(CUcontext context, Done done) {
@@ -105,11 +110,47 @@ CUresult Streams::watch_all(CUcontext context, Done done) {
 }
 
 void Streams::forget(uint64_t name, CUcontext context) {
-  auto found = streams_.find({name, context});
-  if (found == streams_.end() || found->second->gone) return;
-  Stream& stream = *found->second;
-  if (stream.unmarked && mark(stream, nullptr, false) != CUDA_SUCCESS) stream.unfinished = stream.unmarked = 0;
-  stream.gone = true;
+  // Frames may have named it in other contexts than its own, too.
+  for (auto at = streams_.lower_bound({name, nullptr}); at != streams_.end() && at->first.first == name; ++at) {
+    Stream& stream = *at->second;
+    if (stream.gone) continue;
+    const bool covered = stream.unmarked == 0 || (stream.context == context && mark(stream, nullptr, false) == CUDA_SUCCESS);
+    if (!covered) stream.unfinished = stream.unmarked = 0;
+    stream.gone = true;
+    list(stream);
+  }
+}
+
+void Streams::let_go(CUcontext context) {
+  if (last_ && last_->context == context) last_ = nullptr;
+  for (auto at = streams_.begin(); at != streams_.end();) {
+    if (at->second->context != context) {
+      ++at;
+      continue;
+    }
+    apart_.erase(at->second->name);
+    let_go_.push_back(std::move(at->second));
+    at = streams_.erase(at);
+  }
+  std::erase_if(busy_, [context](const auto& stream) { return stream->context == context; });
+  spare_.erase(context);
+  for (auto& marker : lent_) {
+    if (marker->context == context) marker->ended = true;
+  }
+  for (auto& stream : let_go_) {
+    for (Watch& watch : stream->watches) {
+      watch.marker->ended = true;
+      recycle(std::move(watch.marker));
+    }
+  }
+}
+
+void Streams::end_let_go() {
+  for (auto& stream : std::exchange(let_go_, {})) {
+    for (Watch& watch : stream->watches) {
+      if (watch.done) watch.done(CUDA_ERROR_CONTEXT_IS_DESTROYED);
+    }
+  }
 }
 
 bool Streams::is_idle(CUcontext context) const {
@@ -122,17 +163,24 @@ bool Streams::is_idle(CUcontext context) const {
 bool Streams::poll() {
   bool progress = false;
   for (size_t i = 0; i < busy_.size();) {
-    Stream& stream = *busy_[i];
-    progress |= poll_stream(stream);
-    if (!stream.watches.empty()) {
+    progress |= poll_stream(*busy_[i]);
+    if (!busy_[i]->watches.empty()) {
       ++i;
       continue;
     }
-    stream.listed = false;
-    busy_[i] = busy_.back();
+    std::shared_ptr<Stream> stream = std::exchange(busy_[i], busy_.back());
     busy_.pop_back();
+    stream->listed = false;
+    erase_if_gone(*stream);
   }
   return progress;
+}
+
+void Streams::erase_if_gone(Stream& stream) {
+  if (!stream.gone) return;
+  if (last_ == &stream) last_ = nullptr;
+  apart_.erase(stream.name);
+  streams_.erase({stream.name, stream.context});
 }
 
 bool Streams::poll_stream(Stream& stream) {
@@ -151,26 +199,26 @@ bool Streams::poll_stream(Stream& stream) {
 }
 
 bool Streams::is_waited_for() const {
-  return std::ranges::any_of(busy_, [](const Stream* stream) {
+  return std::ranges::any_of(busy_, [](const auto& stream) {
     return stream->awaited || std::ranges::any_of(stream->watches, [](const Watch& watch) { return watch.urgent; });
   });
 }
 
 void Streams::call_help() {
-  for (Stream* stream : busy_) {
+  for (const auto& stream : busy_) {
     if (stream->helped) continue;
     auto watch = std::ranges::find_if(stream->watches, [&](const Watch& entry) { return entry.urgent || stream->awaited; });
-    if (watch != stream->watches.end()) help(*stream, watch->marker.get());
+    if (watch != stream->watches.end()) help(stream, watch->marker.get());
   }
 }
 
-void Streams::help(Stream& stream, Marker* marker) {
-  stream.helped = true;
+void Streams::help(std::shared_ptr<Stream> stream, Marker* marker) {
+  stream->helped = true;
   marker->lent = true;
-  helpers_.submit([this, &stream, marker] {
-    driver_.event_synchronize(marker->event);
-    mailbox_.post([this, &stream, marker] {
-      stream.helped = false;
+  helpers_.submit([this, stream = std::move(stream), marker] {
+    if (!marker->ended) driver_.event_synchronize(marker->event);
+    mailbox_.post([this, stream, marker] {
+      stream->helped = false;
       marker->lent = false;
       auto found = std::ranges::find_if(lent_, [marker](const auto& entry) { return entry.get() == marker; });
       if (found == lent_.end()) return;
@@ -197,7 +245,7 @@ std::unique_ptr<Marker> Streams::new_marker(CUcontext context) {
 void Streams::recycle(std::unique_ptr<Marker> marker) {
   if (marker->lent)
     lent_.push_back(std::move(marker));
-  else
+  else if (!marker->ended)
     spare_[marker->context].push_back(std::move(marker));
 }
 

@@ -3,6 +3,7 @@
 
 #include <cuda.h>
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -23,7 +24,8 @@ namespace bitfusion::worker {
 struct Marker {
   CUevent event = nullptr;
   CUcontext context = nullptr;
-  bool lent = false;  // a helper thread is waiting on it
+  std::atomic<bool> ended{false};  // with its context
+  bool lent = false;               // a helper thread is waiting on it
 };
 
 class Streams {
@@ -40,7 +42,7 @@ class Streams {
     bool urgent;    // somebody waits for it
     Done done;
   };
-  struct Stream {
+  struct Stream : std::enable_shared_from_this<Stream> {
     uint64_t name = 0;
     CUstream handle = nullptr;
     CUcontext context = nullptr;
@@ -67,11 +69,16 @@ class Streams {
   CUresult watch_all(CUcontext context, Done done);
   // The stream is about to be destroyed: a last marker covers what is on it.
   void forget(uint64_t name, CUcontext context);
+  // The driver is about to end a context: its streams and markers are not looked at any more.
+  void let_go(CUcontext context);
+  // It has: who waited for work on them hears of it.
+  void end_let_go();
   // From now on streams may be capturing.
   void note_capture() { may_capture_ = true; }
   bool is_capturing(CUstream stream) const;
 
   bool is_idle(CUcontext context) const;
+  size_t size() const { return streams_.size(); }
   // Whether the legacy stream neither waits for the stream nor it for that one, as far as is known: a stream is asked at its first work.
   bool stands_apart(uint64_t name) const { return apart_.contains(name); }
 
@@ -84,18 +91,21 @@ class Streams {
  private:
   std::unique_ptr<Marker> new_marker(CUcontext context);
   void recycle(std::unique_ptr<Marker> marker);
+  void list(Stream& stream);
+  void erase_if_gone(Stream& stream);
   bool poll_stream(Stream& stream);
   void learn(uint64_t name, CUstream handle);
   CUresult mark(Stream& stream, Done done, bool urgent);
-  void help(Stream& stream, Marker* marker);
+  void help(std::shared_ptr<Stream> stream, Marker* marker);
 
   const Driver& driver_;
   Helpers& helpers_;
   Mailbox& mailbox_;
-  std::map<std::pair<uint64_t, CUcontext>, std::unique_ptr<Stream>> streams_;
+  std::map<std::pair<uint64_t, CUcontext>, std::shared_ptr<Stream>> streams_;
   Stream* last_ = nullptr;
-  std::unordered_set<uint64_t> apart_;  // names of streams with CU_STREAM_NON_BLOCKING
-  std::vector<Stream*> busy_;
+  std::unordered_set<uint64_t> apart_;         // names of streams with CU_STREAM_NON_BLOCKING
+  std::vector<std::shared_ptr<Stream>> busy_;  // those with watches, and those that are gone
+  std::vector<std::shared_ptr<Stream>> let_go_;
   std::unordered_map<CUcontext, std::vector<std::unique_ptr<Marker>>> spare_;
   std::vector<std::unique_ptr<Marker>> lent_;
   bool may_capture_ = false;

@@ -69,6 +69,15 @@ void Objects::remove_locked(uint64_t name) {
   }
 }
 
+bool Objects::find_raw_owned(uint64_t owner, Handle kind, uint64_t* object) const {
+  std::shared_lock lock(mutex_);
+  const auto [first, last] = by_owner_.equal_range(owner);
+  const auto found = std::find_if(first, last, [kind](const auto& entry) { return kind_of(entry.second) == kind; });
+  if (found == last) return false;
+  *object = by_name_.at(found->second).raw;
+  return true;
+}
+
 std::vector<uint64_t> Objects::all(Handle kind) const {
   std::shared_lock lock(mutex_);
   std::vector<uint64_t> found;

@@ -20,6 +20,14 @@ class Objects {
     *object = (T)raw;
     return true;
   }
+  // An object of that kind that ends with the owner.
+  template <typename T>
+  bool find_owned(uint64_t owner, Handle kind, T* object) const {
+    uint64_t raw;
+    if (!find_raw_owned(owner, kind, &raw)) return false;
+    *object = (T)raw;
+    return true;
+  }
   // With an owner (another object's name), the object ends with that one.
   template <typename T>
   void add(uint64_t name, Handle kind, T object, uint64_t owner = 0) {
@@ -61,6 +69,7 @@ class Objects {
 
   static Handle kind_of(uint64_t name) { return static_cast<Handle>(name >> 52); }
   bool find_raw(uint64_t name, Handle kind, uint64_t* object) const;
+  bool find_raw_owned(uint64_t owner, Handle kind, uint64_t* object) const;
   uint64_t raw_name_of(Handle kind, uint64_t raw) const;
   void add_raw(uint64_t name, uint64_t object, uint64_t owner);
   void remove_locked(uint64_t name);

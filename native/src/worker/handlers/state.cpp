@@ -11,8 +11,6 @@
 namespace bitfusion::worker {
 namespace {
 
-// Tags of default streams in names, beyond those of handles; native/src/interposer/check.cpp writes them.
-
 std::string uuid_text(const CUuuid& uuid) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string text = "GPU-";

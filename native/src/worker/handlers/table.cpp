@@ -17,13 +17,18 @@ bool find_context(void* state, uint64_t name, CUcontext* context) {
   return static_cast<State*>(state)->objects.find(name, Handle::kContext, context);
 }
 
+bool find_ending(void* state, uint64_t name, CUcontext* context) {
+  const Objects& objects = static_cast<State*>(state)->objects;
+  return objects.find(name, Handle::kContext, context) || objects.find_owned(name, Handle::kContext, context);
+}
+
 bool owns(void* state, uint64_t address, uint64_t size) { return static_cast<State*>(state)->owns(address, size); }
 
 }  // namespace
 
 const HandlerTable& cuda_handlers() {
-  static const HandlerTable table = {generated_rows(), create,       destroy, find_stream,
-                                     find_event,       find_context, owns,    std::to_array(kSpecHash)};
+  static const HandlerTable table = {generated_rows(),        create, destroy, find_stream, find_event, find_context, find_ending, owns,
+                                     std::to_array(kSpecHash)};
   return table;
 }
 
