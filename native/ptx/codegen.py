@@ -6,9 +6,6 @@ import functools
 
 import llvmlite.binding as llvm
 
-# Part of the cache key: another LLVM, another host CPU or another compiler version makes other code.
-COMPILER_VERSION = 2
-
 
 @functools.cache
 def _target_machine() -> llvm.TargetMachine:
@@ -18,12 +15,6 @@ def _target_machine() -> llvm.TargetMachine:
     target = llvm.Target.from_triple("x86_64-unknown-linux")
     features = llvm.get_host_cpu_features().flatten()
     return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2, reloc="pic", codemodel="default")
-
-
-def fingerprint() -> str:
-    """What, apart from the PTX, decides the code that comes out."""
-    version = ".".join(str(part) for part in llvm.llvm_version_info)
-    return f"{COMPILER_VERSION}/{version}/{llvm.get_host_cpu_name()}"
 
 
 def assemble(ir: str) -> bytes:
