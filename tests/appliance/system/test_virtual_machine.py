@@ -99,6 +99,10 @@ def outside(tmp_path: Path) -> Iterator[Outside]:
     try:
         subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
         subprocess.run(["ip", "-n", name, "address", "add", f"{ADDRESS}/32", "dev", "lo"], check=True)
+        # The machine would not answer a client with its own address; QEMU puts its gateway's in the place of this one.
+        subprocess.run(
+            ["ip", "-n", name, "route", "replace", "local", ADDRESS, "dev", "lo", "table", "local", "src", "127.0.0.1"], check=True
+        )
         yield Outside(name, tmp_path)
     finally:
         subprocess.run(["ip", "netns", "delete", name], check=True)
