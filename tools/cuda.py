@@ -88,7 +88,8 @@ def _digest(source: Path, options: list[str]) -> str:
 def _link_options(source: Path, cuda: Toolkit) -> list[str]:
     text = source.read_text()
     libraries = [flag for header, flag in (("cuda.h", "-lcuda"), ("nvrtc.h", "-lnvrtc")) if f"#include <{header}>" in text]
-    return ["-Xlinker=-s", *library_paths(cuda), *libraries]
+    # Not stripped: zig would build its C++ library once more for that (a minute and a half of a first demo).
+    return [*library_paths(cuda), *libraries]
 
 
 def library_paths(cuda: Toolkit) -> list[str]:
