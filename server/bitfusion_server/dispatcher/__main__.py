@@ -14,6 +14,7 @@ import structlog
 from bitfusion_server import log
 from bitfusion_server.dispatcher.admission import Admissions
 from bitfusion_server.dispatcher.cache import SETTINGS, keep_small, open_cache, read_settings
+from bitfusion_server.dispatcher.cgroups import open_groups
 from bitfusion_server.dispatcher.control import Control
 from bitfusion_server.dispatcher.privileges import parse_uids, renounce, require_root_for
 from bitfusion_server.dispatcher.sessions import BadRequest, Sessions
@@ -48,14 +49,15 @@ async def _serve(arguments: argparse.Namespace) -> None:
     data = arguments.data.resolve()
     control = Control(data / "run" / "dispatcher.sock", arguments.control_group)
     cache = read_settings(arguments.settings, data)
-    sessions = Sessions(open_cache(cache.root), arguments.worker_uids, control.notify)
     listener = _listen(arguments.listen)
+    groups = open_groups()
+    sessions = Sessions(open_cache(cache.root), arguments.worker_uids, control.notify, groups)
     await control.start(sessions)
     tasks = [asyncio.create_task(Admissions(sessions).serve(listener)), asyncio.create_task(keep_small(cache.root, cache.capacity))]
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    _log.info("dispatcher listening", address=arguments.listen, control=str(data / "run" / "dispatcher.sock"))
+    _log.info("dispatcher listening", address=arguments.listen, control=str(data / "run" / "dispatcher.sock"), session_cgroups=str(groups))
     await stopping.wait()
     for task in tasks:
         task.cancel()

@@ -7,11 +7,13 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
 
 from bitfusion_server.dispatcher.budget import Budget
+from bitfusion_server.dispatcher.cgroups import Groups
 from bitfusion_server.dispatcher.measuring import Measurements
 from bitfusion_server.dispatcher.privileges import UserIds, end_processes_of
 from bitfusion_server.dispatcher.workers import Worker, WorkerFailed
@@ -69,9 +71,10 @@ Event = dict[str, Any]
 class Sessions:
     """Everything runs in the event loop's thread."""
 
-    def __init__(self, cache: int, uids: range, notify: Callable[[Event], None]) -> None:
+    def __init__(self, cache: int, uids: range, notify: Callable[[Event], None], groups: Groups) -> None:
         """`cache` is a descriptor of the directory that all workers share."""
         self._cache = cache
+        self._groups = groups
         self._uids = UserIds(uids)
         self._notify = notify
         self._sessions: dict[str, Session] = {}
@@ -113,12 +116,18 @@ class Sessions:
             task.cancel()
         await asyncio.gather(*(worker.stop(reason) for worker in tuple(session.running)))
         await asyncio.gather(*starting, return_exceptions=True)
-        if session.uid is not None and session.has_run:
-            await end_processes_of(session.uid)  # what a worker may have left behind
+        if session.has_run:
+            await self._end_what_is_left(session)
         session.budget.close()
         self._uids.give_back(session.uid)
         del self._sessions[name]
         _log.info("session revoked", session=name, reason=reason)
+
+    async def _end_what_is_left(self, session: Session) -> None:
+        """What workers may have left behind."""
+        await self._groups.end(session.admission.session)
+        if session.uid is not None:
+            await end_processes_of(session.uid)
 
     async def stop(self, reason: str) -> None:
         """End everything."""
@@ -183,8 +192,9 @@ class Sessions:
             "cuda_library": os.environ.get("BITFUSION_CUDA_LIBRARY", "libcuda.so.1"),
             "nvml_library": os.environ.get("BITFUSION_NVML_LIBRARY", "libnvidia-ml.so.1"),
         }
+        place = partial(self._groups.add, name)
         try:
-            await worker.start(config, session.uid, session.budget.descriptor, self._cache)
+            await worker.start(config, session.uid, place, session.budget.descriptor, self._cache)
         except BaseException:  # called off, or failed in whatever way: nothing of it stays
             await worker.stop("the session has ended")
             session.running.discard(worker)

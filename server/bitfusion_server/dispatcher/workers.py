@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -45,6 +45,9 @@ class Ended(msgspec.Struct, tag_field="op", tag="ended"):
     reason: str
 
 
+# Given the process id, puts it into its control group.
+Place = Callable[[int], Awaitable[None]]
+
 _message = msgspec.json.Decoder(Ready | Stats | Ended)
 
 
@@ -68,10 +71,11 @@ class Worker:
         self._ended = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, config: dict[str, Any], uid: int | None, *descriptors: int) -> None:
-        """Start the process, as `uid`, and wait until it serves. The descriptors go with its first message."""
+    async def start(self, config: dict[str, Any], uid: int | None, place: Place, *descriptors: int) -> None:
+        """Start the process, as `uid`, put it into its `place` and wait until it serves. The descriptors go with its first message."""
         await self._spawn({**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(config["gpus"])}, uid)
         self._tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._reap())]
+        await self._put(place)
         try:
             await self._send({"op": "start", **config}, descriptors)
             await asyncio.wait_for(asyncio.shield(self._ready), _READY_WITHIN_S)
@@ -96,6 +100,14 @@ class Worker:
             if self._process is None:
                 self._close_control()
         self.pid = self._process.pid
+
+    async def _put(self, place: Place) -> None:
+        """Until its first message the process does nothing for anybody."""
+        try:
+            await place(self.pid)
+        except OSError as error:
+            await self.stop(f"the worker cannot be put into its session's control group: {error}")
+            raise WorkerFailed(self.reason) from error
 
     async def give(self, kind: str, connection: socket.socket) -> None:
         """Hand it an admitted connection."""

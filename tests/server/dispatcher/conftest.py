@@ -134,8 +134,19 @@ def built(name: str) -> Path:
     return path
 
 
+def started_in(group: Path, *command: str) -> list[str]:
+    """A command line that enters a control group before it runs the command."""
+    return ["/bin/sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', str(group), *command]
+
+
 @pytest.fixture
-def dispatcher(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Dispatcher]:
+def control_group() -> Path | None:
+    """Where dispatchers are started; None: where the tests run."""
+    return None
+
+
+@pytest.fixture
+def dispatcher(tmp_path: Path, request: pytest.FixtureRequest, control_group: Path | None) -> Iterator[Dispatcher]:
     """A dispatcher of its own, whose workers serve made-up calls. The parameter, if any: environment variables and options."""
     extra: dict[str, str] = getattr(request, "param", {})
     port = free_port()
@@ -148,6 +159,8 @@ def dispatcher(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Dispa
     python = str((shared_python.find() if "--worker-uids" in extra else None) or sys.executable)
     command = [python, "-m", "tests.server.dispatcher.watched", "--data", str(tmp_path), "--listen", f"127.0.0.1:{port}"]
     command += [word for name, value in extra.items() if name.startswith("--") for word in (name, value)]
+    if control_group is not None:
+        command = started_in(control_group, *command)
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
         assert process.stderr
         first = process.stderr.readline()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from bitfusion_server.dispatcher import workers
+from bitfusion_server.dispatcher.cgroups import NoGroups
 from bitfusion_server.dispatcher.sessions import Admission, Sessions
 from bitfusion_server.dispatcher.workers import Worker, WorkerFailed
 
@@ -38,7 +40,7 @@ def test_worker_that_sends_nonsense_is_killed(message: bytes, tmp_path: Path, mo
     async def start() -> None:
         worker = Worker(b"p" * 16, lambda _, figures: stats.append(figures), ended.append)
         with pytest.raises(WorkerFailed, match="nonsense"):
-            await worker.start({"gpus": []}, None)
+            await worker.start({"gpus": []}, None, partial(NoGroups("a test").add, "session"))
         await worker.stop("over")
 
     asyncio.run(start())
@@ -58,7 +60,7 @@ def test_failed_start_leaves_nothing(executable: str, monkeypatch: pytest.Monkey
     admission = Admission("0f8fad5b-d9cb-469f-a165-70867728950e", bytes(32), (), 0, True)
 
     async def start() -> tuple[int, int]:
-        sessions = Sessions(0, range(0), lambda _: None)
+        sessions = Sessions(0, range(0), lambda _: None, NoGroups("a test"))
         sessions.admit(admission)
         session = sessions.find(uuid.UUID(admission.session).bytes)
         assert session is not None
