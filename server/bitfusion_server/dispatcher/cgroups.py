@@ -131,15 +131,15 @@ Groups = SessionGroups | NoGroups
 
 def open_groups() -> Groups:
     """Take over the group this process was started in, if it was handed over; once, before the first worker."""
-    path = own_path(Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text())
+    path = own_path(*(Path("/proc/self", file).read_text(errors="surrogateescape") for file in ("cgroup", "mountinfo")))
     if path is None:
         return NoGroups("control groups of version 2 are not mounted")
     root = Group(path)
     if not root.is_delegated():
         return NoGroups(f"{path} is not delegated")
-    if root.read("cgroup.procs").split() != [str(os.getpid())]:
-        return NoGroups(f"{path} has other processes, too")
     try:
+        if root.read("cgroup.procs").split() != [str(os.getpid())]:
+            return NoGroups(f"{path} has other processes, too")
         return take_over(root)
     except OSError as error:
         return NoGroups(f"{path} cannot be used: {error}")

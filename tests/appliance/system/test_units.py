@@ -48,6 +48,14 @@ def test_workers_are_apart(units: Path) -> None:
         assert name not in dispatcher["Unit"]
 
 
+def test_dispatcher_divides_its_control_group(units: Path) -> None:
+    """It is handed to it with the controllers it uses, and can be written."""
+    service = read(units / "bitfusion-dispatcher.service")["Service"]
+
+    assert service["Delegate"].split() == ["cpu", "memory", "pids"]
+    assert service.get("ProtectControlGroups", "no") == "no"
+
+
 def test_exposure(units: Path) -> None:
     """systemd's own judgement of the manager's confinement."""
     if not shutil.which("systemd-analyze"):

@@ -223,7 +223,8 @@ def test_a_worker_that_has_gone_is_no_error(delegated: Path) -> None:
 def test_a_process_takes_its_group_over(delegated: Path) -> None:
     """Started alone in a marked group it moves to a leaf and ends what another has left."""
     (delegated / "session-old").mkdir()
-    with subprocess.Popen(["sleep", "1000"]) as old:
+    with subprocess.Popen(["sleep", "1000"]) as old, contextlib.ExitStack() as undo:
+        undo.callback(old.kill)
         (delegated / "session-old/cgroup.procs").write_text(str(old.pid))
         code = "from bitfusion_server.dispatcher import cgroups; print(cgroups.open_groups(), open('/proc/self/cgroup').read())"
         said = subprocess.run(
