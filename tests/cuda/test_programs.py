@@ -14,7 +14,7 @@ Environment = Callable[..., dict[str, str]]
 TIMEOUT_S = 120
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.cu"))
 # What the CUDA 12 runtime does differently is how it starts, copies, waits and reports; kernels are the same.
-RUNTIME_12 = ("device_query", "driver_api", "errors", "graphs", "memory", "streams", "vector_add")
+RUNTIME_12 = ("callbacks", "device_query", "driver_api", "errors", "graphs", "memory", "streams", "vector_add")
 VARIANTS = [
     pytest.param(
         (name, major, runtime),

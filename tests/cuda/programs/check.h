@@ -101,6 +101,36 @@ void require_close(const std::vector<T>& expected, const std::vector<T>& actual,
   }
 }
 
+// How long the GPU works on a kernel, without compiling it; printed on standard error, as no two runs take the same, when KERNEL_TIME is set.
+class KernelTime {
+ public:
+  template <typename Kernel>
+  explicit KernelTime(Kernel* kernel) {
+    cudaFuncAttributes loads_it;
+    CHECK(cudaFuncGetAttributes(&loads_it, kernel));
+    CHECK(cudaEventCreate(&begin_));
+    CHECK(cudaEventCreate(&end_));
+    CHECK(cudaEventRecord(begin_));
+  }
+  KernelTime(const KernelTime&) = delete;
+  KernelTime& operator=(const KernelTime&) = delete;
+  ~KernelTime() {
+    cudaEventDestroy(begin_);
+    cudaEventDestroy(end_);
+  }
+
+  void print() {
+    float milliseconds = 0;
+    CHECK(cudaEventRecord(end_));
+    CHECK(cudaEventSynchronize(end_));
+    CHECK(cudaEventElapsedTime(&milliseconds, begin_, end_));
+    if (std::getenv("KERNEL_TIME")) std::fprintf(stderr, "kernel: %.3f ms\n", milliseconds);
+  }
+
+ private:
+  cudaEvent_t begin_, end_;
+};
+
 inline int passed() {
   CHECK(cudaDeviceSynchronize());
   std::printf("PASSED\n");

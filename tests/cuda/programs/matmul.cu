@@ -34,8 +34,10 @@ int main() {
   Numbers numbers(2);
   std::vector<float> a = numbers.units(kSize * kSize), b = numbers.units(kSize * kSize);
   DeviceArray<float> device_a(a), device_b(b), product(a.size());
+  KernelTime time(multiply);
   multiply<<<dim3(kSize / kTile, kSize / kTile), dim3(kTile, kTile)>>>(device_a.get(), device_b.get(), product.get());
   CHECK(cudaGetLastError());
+  time.print();
   std::vector<float> actual = product.copy();
   require_close(multiply_on_cpu(a, b), actual, 1e-4);
   std::printf("product[0] %.3f product[last] %.3f\n", actual.front(), actual.back());

@@ -15,8 +15,10 @@ int main(int argc, char** argv) {
 
   DeviceArray<float> device_a(a), device_b(b), sum(count);
   unsigned blocks = static_cast<unsigned>((count + 255) / 256);
+  KernelTime time(add);
   add<<<blocks, 256>>>(device_a.get(), device_b.get(), sum.get(), count);
   CHECK(cudaGetLastError());
+  time.print();
   std::vector<float> actual = sum.copy();
 
   require_equal(expected, actual);
