@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -81,8 +82,14 @@ def _digest(source: Path, options: list[str]) -> str:
         *sorted(path for path in OVERLAY.rglob("*") if path.is_file()),
         ROOT / "pyproject.toml",
     ]
-    text = b"\0".join(path.read_bytes() for path in inputs) + "\0".join(options).encode()
+    text = b"\0".join(path.read_bytes() for path in inputs) + "\0".join(options).encode() + _host_compiler()
     return hashlib.sha256(text).hexdigest()[:12]
+
+
+def _host_compiler() -> bytes:
+    """Which compiler it is, and of which release; nvcc also takes the folder that has one called g++."""
+    found = shutil.which(HOST_COMPILER) or shutil.which("g++", path=HOST_COMPILER)
+    return HOST_COMPILER.encode() + (Path(found).read_bytes() if found else b"")
 
 
 def _link_options(source: Path, cuda: Toolkit) -> list[str]:
