@@ -18,8 +18,8 @@ LARGEST_BYTES = 60_000_000
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 
 
-def carry(version: str) -> None:
-    """Libraries, the packages for that Python, and the demo's CUDA program."""
+def carry(version: str) -> int:
+    """Libraries, the packages for that Python, and the demo's CUDA program; the bytes of all this."""
     build.build("product")
     shutil.rmtree(CARRY, ignore_errors=True)
     for part in ("client", "server"):
@@ -30,6 +30,7 @@ def carry(version: str) -> None:
     say(f"{CARRY} holds {size / 1e6:.0f} MB for Python {version}")
     if size > LARGEST_BYTES:
         raise ToolError(f"that is more than {LARGEST_BYTES / 1e6:.0f} MB; see what grew with: du -a {CARRY} | sort -n | tail")
+    return size
 
 
 def _install_packages(version: str) -> None:
@@ -43,6 +44,7 @@ def _install_packages(version: str) -> None:
         "install",
         "--quiet",
         "--disable-pip-version-check",
+        "--no-compile",
         "--target",
         str(CARRY / "python"),
         *wheels,
