@@ -101,7 +101,7 @@ void require_close(const std::vector<T>& expected, const std::vector<T>& actual,
   }
 }
 
-// How long the GPU works on a kernel, without compiling it; printed on standard error, as no two runs take the same, when KERNEL_TIME is set.
+// How long the GPU works on a kernel, without compiling it. Printed if KERNEL_TIME is set, on standard error: no two runs take the same.
 class KernelTime {
  public:
   template <typename Kernel>
