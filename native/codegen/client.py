@@ -90,7 +90,7 @@ def _before_work(row: Call) -> str:
     stream = next((arg.name for arg in row.args if arg.handle is STREAM), "")
     if row.run is not Run.WORK or not stream:
         return ""
-    return f"  if (coherent().any()) coherent().before_work(at_, {stream});"
+    return f"  if (CUresult error_ = coherent().before_work(at_, {stream})) return error_;"
 
 
 def _call_and_read(row: Call, result: str) -> str:

@@ -13,6 +13,7 @@
 #include "bitfusion/zero_pages.h"
 #include "calls/remote.h"
 #include "interposer/check.h"
+#include "transport/pace.h"
 
 namespace bitfusion::interposer {
 namespace {
@@ -29,11 +30,12 @@ uint64_t page_up(uint64_t address) { return page_down(address + kPage - 1); }
 
 struct Coherent::Range {
   uint64_t base, size, server;
-  ZeroPages shadow;  // what the server has
+  ZeroPages shadow;           // what the server has
+  std::set<uint64_t> unsent;  // pages that it has not got although the shadow has: their copy failed
 
   std::byte* memory() const { return reinterpret_cast<std::byte*>(base); }
   bool differs(uint64_t offset) const {
-    return std::memcmp(memory() + offset, shadow.data() + offset, std::min<uint64_t>(kPage, size - offset)) != 0;
+    return unsent.contains(offset) || std::memcmp(memory() + offset, shadow.data() + offset, std::min<uint64_t>(kPage, size - offset)) != 0;
   }
 };
 
@@ -44,8 +46,21 @@ std::map<uint64_t, std::unique_ptr<Coherent::Range>>& all() {
   return *ranges;
 }
 
+// The application may write while this sends, so what is sent is what the shadow has taken.
+CUresult send_run(const Caller& at, uint64_t stream, Coherent::Range& range, uint64_t begin, uint64_t end) {
+  std::byte* const bytes = range.shadow.data() + begin;
+  std::memcpy(bytes, range.memory() + begin, end - begin);
+  const uint32_t status = at.link->copy_in(at.context, stream, range.server + begin, bytes, end - begin, transport::CopyMode::kPageable);
+  if (status == CUDA_SUCCESS) {
+    range.unsent.erase(range.unsent.lower_bound(begin), range.unsent.lower_bound(end));
+  } else {
+    for (uint64_t page = begin; page < end; page += kPage) range.unsent.insert(page);
+  }
+  return static_cast<CUresult>(status);
+}
+
 // Sends runs of pages that differ from what the server has.
-void send(const Caller& at, uint64_t stream, Coherent::Range& range) {
+CUresult send(const Caller& at, uint64_t stream, Coherent::Range& range) {
   for (uint64_t begin = 0; begin < range.size;) {
     if (!range.differs(begin)) {
       begin += kPage;
@@ -54,10 +69,10 @@ void send(const Caller& at, uint64_t stream, Coherent::Range& range) {
     uint64_t end = begin + kPage;
     while (end < range.size && range.differs(end)) end += kPage;
     end = std::min(end, range.size);
-    std::memcpy(range.shadow.data() + begin, range.memory() + begin, end - begin);
-    at.link->copy_in(at.context, stream, range.server + begin, range.shadow.data() + begin, end - begin, transport::CopyMode::kPageable);
+    if (CUresult error = send_run(at, stream, range, begin, end)) return error;
     begin = end;
   }
+  return CUDA_SUCCESS;
 }
 
 }  // namespace
@@ -69,7 +84,7 @@ Coherent& coherent() {
 
 CUresult Coherent::add(uint64_t base, uint64_t size, uint64_t server) {
   auto range = std::make_unique<Range>();
-  *range = {base, size, server, ZeroPages(size)};
+  *range = {base, size, server, ZeroPages(size), {}};
   if (!range->shadow.data()) return CUDA_ERROR_OUT_OF_MEMORY;
   std::lock_guard lock(mutex);
   all()[base] = std::move(range);
@@ -83,10 +98,14 @@ void Coherent::remove(uint64_t base) {
   any_.store(!all().empty(), std::memory_order_release);
 }
 
-void Coherent::before_work(const Caller& at, uint64_t stream) {
+CUresult Coherent::send_all(const Caller& at, uint64_t stream) {
   std::lock_guard lock(mutex);
-  for (auto& [base, range] : all()) send(at, stream, *range);
+  const transport::Pace::Hold no_mark;  // a thread that is far ahead stops alone, not with the lock
+  for (auto& [base, range] : all()) {
+    if (CUresult error = send(at, stream, *range)) return error;
+  }
   busy.insert(stream);
+  return CUDA_SUCCESS;
 }
 
 CUresult Coherent::after_wait(const Caller& at, uint64_t stream) {

@@ -21,12 +21,13 @@ class Coherent {
   // [base, base + size) is the application's, the server's copy is at `server`; the copy is zero.
   CUresult add(uint64_t base, uint64_t size, uint64_t server);
   void remove(uint64_t base);
-  // Work is about to be sent that may use all of it.
-  void before_work(const Caller& at, uint64_t stream);
+  // Work is about to be sent that may use all of it. On failure that work would see old bytes; they are sent again before the next.
+  CUresult before_work(const Caller& at, uint64_t stream) { return any() ? send_all(at, stream) : CUDA_SUCCESS; }
   // The application has waited for `stream` (0: for something on one).
   CUresult after_wait(const Caller& at, uint64_t stream);
 
  private:
+  CUresult send_all(const Caller& at, uint64_t stream);
   CUresult fetch(const Caller& at, Range& range);
 
   std::atomic<bool> any_{false};

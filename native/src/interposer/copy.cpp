@@ -35,7 +35,7 @@ bool inside(uint64_t address, uint64_t size) {
 
 CUresult to_device(const Caller& at, uint64_t stream, uint64_t device, const void* host, size_t size, Wait wait) {
   if (!inside(device, size)) return CUDA_ERROR_INVALID_VALUE;
-  if (coherent().any()) coherent().before_work(at, stream);
+  if (CUresult error = coherent().before_work(at, stream)) return error;
   const bool stays = pinned(to_name(host));
   // From pageable memory a plain copy too may return once the bytes have been taken: that is all the driver promises.
   const CopyMode mode = !stays ? CopyMode::kPageable : wait == Wait::kYes ? CopyMode::kBlocking : CopyMode::kPinned;
@@ -44,7 +44,7 @@ CUresult to_device(const Caller& at, uint64_t stream, uint64_t device, const voi
 
 CUresult from_device(const Caller& at, uint64_t stream, void* host, uint64_t device, size_t size, Wait wait) {
   if (!inside(device, size)) return CUDA_ERROR_INVALID_VALUE;
-  if (coherent().any()) coherent().before_work(at, stream);
+  if (CUresult error = coherent().before_work(at, stream)) return error;
   const CopyMode mode = wait == Wait::kYes ? CopyMode::kBlocking : pinned(to_name(host)) ? CopyMode::kPinned : CopyMode::kPageable;
   return settle(at, static_cast<CUresult>(at.link->copy_out(at.context, stream, host, device, size, mode)));
 }

@@ -146,7 +146,7 @@ CUresult cuLibraryGetManaged(CUdeviceptr* address, size_t* size, CUlibrary handl
     if (!ranges().reserve(base, bytes)) return CUDA_ERROR_OUT_OF_MEMORY;
     if (CUresult error = keep(at, base, bytes, CU_MEM_ATTACH_GLOBAL)) return error;
     // What it was initialised with is the server's to tell.
-    coherent().before_work(at, 0);
+    if (CUresult error = coherent().before_work(at, 0)) return error;
     if (CUresult error = coherent().after_wait(at, 0)) return error;
   }
   if (address) *address = base;

@@ -3,12 +3,24 @@
 #include <new>
 
 namespace bitfusion::transport {
+namespace {
+
+// The calling thread's.
+struct Place {
+  size_t unmarked = 0;
+  unsigned holds = 0;
+};
+thread_local Place place __attribute__((tls_model("initial-exec")));
+
+}  // namespace
+
+Pace::Hold::Hold() { ++place.holds; }
+Pace::Hold::~Hold() { --place.holds; }
 
 bool Pace::is_mark_due(size_t frame_size) {
-  static thread_local size_t unmarked __attribute__((tls_model("initial-exec"))) = 0;
-  unmarked += frame_size;
-  if (unmarked < kStride) return false;
-  unmarked = 0;
+  place.unmarked += frame_size;
+  if (place.unmarked < kStride || place.holds) return false;
+  place.unmarked = 0;
   return true;
 }
 

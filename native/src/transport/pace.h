@@ -15,7 +15,17 @@ namespace bitfusion::transport {
 
 class Pace {
  public:
+  // What is small on the wire is larger when it is held: two strides of the smallest frames are some 15 MiB in the worker.
   static constexpr size_t kStride = 1u << 20;
+
+  // While one lives its thread does not mark its place, and so does not wait: for who sends under a lock. The first frame after it does.
+  class Hold {
+   public:
+    Hold();
+    ~Hold();
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+  };
 
   void init(Receiver* receiver) { receiver_ = receiver; }
 
