@@ -57,7 +57,10 @@ struct FakeEvent {
   uint64_t recorded = 0;
   uint64_t reached = 0;
   std::atomic<bool> ended{false};
+  CUcontext context = nullptr;
 };
+
+thread_local CUcontext current_context = nullptr;
 
 std::mutex events_lock;
 std::vector<FakeEvent*> events;  // never freed
@@ -85,7 +88,10 @@ FakeEvent* event_of(CUevent handle) {
 
 #define FAKE extern "C" __attribute__((visibility("default"))) CUresult
 
-FAKE cuCtxSetCurrent(CUcontext) { return CUDA_SUCCESS; }
+FAKE cuCtxSetCurrent(CUcontext context) {
+  current_context = context;
+  return CUDA_SUCCESS;
+}
 FAKE cuCtxSynchronize() { return CUDA_SUCCESS; }
 FAKE cuThreadExchangeStreamCaptureMode(CUstreamCaptureMode*) { return CUDA_SUCCESS; }
 FAKE cuMemHostRegister(void*, size_t, unsigned) { return CUDA_SUCCESS; }
@@ -108,6 +114,7 @@ FAKE cuStreamSynchronize(CUstream stream) {
 
 FAKE cuEventCreate(CUevent* event, unsigned) {
   auto* made = new FakeEvent;
+  made->context = current_context;
   std::lock_guard guard(events_lock);
   events.push_back(made);
   *event = reinterpret_cast<CUevent>(made);
@@ -123,6 +130,7 @@ extern "C" __attribute__((visibility("default"))) void fakeEndEvents() {
 
 FAKE cuEventRecord(CUevent handle, CUstream stream) {
   FakeEvent* event = event_of(handle);
+  if (event->context != current_context) return CUDA_ERROR_INVALID_CONTEXT;
   std::unique_lock guard(event->lock);
   uint64_t ticket = ++event->recorded;
   guard.unlock();

@@ -1,9 +1,11 @@
 // The client's link against the worker's session, over loopback, in the clear and under TLS.
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <future>
 #include <span>
 #include <thread>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "check.h"
 #include "loopback.h"
 #include "test_handlers.h"
+#include "transport/receiver.h"
 
 namespace {
 
@@ -122,28 +125,58 @@ void a_full_stream_lets_others_pass() {
   CHECK(read_counter(link) == 5'010);
 }
 
+// Other threads have come to a stop: what they count stays the same for many calls, which all return. Returns how far they are.
+uint64_t wait_until_still(Link& link, const std::atomic<uint64_t>& sent) {
+  constexpr uint64_t kStill = 3'000;
+  uint64_t seen = 0;
+  for (uint64_t still = 0; still < kStill; ++still) {
+    echo(link, 100, 'y');
+    if (std::exchange(seen, sent) != sent || seen == 0) still = 0;
+  }
+  return seen;
+}
+
 // As with the driver itself, which lets it wait in a launch. No other thread may notice.
 void a_thread_far_ahead_of_its_stream_stops_alone() {
   Loopback loopback = make(true);
   Link& link = loopback.link();
-  constexpr uint64_t kFrames = 400'000, kStill = 3'000;
+  constexpr uint64_t kFrames = 400'000;
   send(link, kHoldStream, 3);
   std::atomic<uint64_t> sent{0};
   std::thread ahead([&] {
     for (; sent < kFrames; ++sent) send(link, kCount, 3);
     CHECK(call(link, kSyncStream, 3) == 0);
   });
-  uint64_t seen = 0;
-  for (uint64_t still = 0; still < kStill; ++still) {
-    echo(link, 100, 'y');
-    if (std::exchange(seen, sent) != sent || seen == 0) still = 0;
-  }
-  CHECK(seen < kFrames);
+  CHECK(wait_until_still(link, sent) < kFrames);
   for (int i = 0; i < 5'000; ++i) send(link, kCount, 4);
   CHECK(call(link, kSyncStream, 4) == 0);
   send(link, kOpenStream);
   ahead.join();
   CHECK(read_counter(link) == kFrames + 5'000);
+}
+
+// Together they have more to send than the worker holds, and what they wait for comes on the same connection.
+void many_threads_far_ahead_leave_a_host_function_its_end() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  constexpr size_t kThreads = 10, kCopies = 2'100;
+  std::vector<std::byte> source(64 * 1024), device(source.size());
+  std::promise<void> gate;
+  const auto wait = [](void* data, uint32_t) { static_cast<std::promise<void>*>(data)->get_future().wait(); };
+  send(link, kHostCall, 3, link.remember_host_function(wait, &gate, false));
+  std::atomic<uint64_t> sent{0};
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      const auto to = reinterpret_cast<uint64_t>(device.data());
+      for (size_t copy = 0; copy < kCopies; ++copy, ++sent)
+        CHECK(link.copy_in(kContext, 3, to, source.data(), source.size(), CopyMode::kPageable) == 0);
+    });
+  }
+  CHECK(wait_until_still(link, sent) < kThreads * kCopies);
+  gate.set_value();
+  for (auto& thread : threads) thread.join();
+  CHECK(call(link, kSyncStream, 3) == 0);
 }
 
 // The legacy stream comes after what is held on blocking streams, and only on those of its context.
@@ -329,6 +362,20 @@ void a_client_that_sends_more_than_it_may_is_shown_out() {
   CHECK(loopback.wait_end().find("more bytes of copies") != std::string::npos);
 }
 
+void a_client_that_takes_no_failed_copies_is_shown_out() {
+  Loopback loopback = make();
+  Link& link = loopback.link();
+  constexpr uint64_t kNoStream = 200;
+  constexpr uint32_t kMost = 1u << 16;
+  for (uint32_t number = 1; number <= kMost + 1; ++number) {
+    Frame frame(link, bitfusion::wire::kCopyOut, kContext, sizeof(bitfusion::wire::CopyPayload));
+    frame.out().put(bitfusion::wire::CopyPayload{kNoStream, 8, 8, number, bitfusion::wire::kNoWait});
+    CHECK(frame.send() == 0 || number > kMost);
+  }
+  CHECK(call(link, kRead) == kLinkGone);
+  CHECK(loopback.wait_end().find("failed copies that are not taken") != std::string::npos);
+}
+
 void chunks_out_of_order_end_the_session() {
   constexpr uint32_t kAttachment = 1, kUnknown = 7;
   const bitfusion::wire::ChunkHeader bad[][2] = {
@@ -408,6 +455,32 @@ void a_bad_frame_ends_the_session_with_a_reason() {
   CHECK(loopback.wait_end().find("unknown number 999") != std::string::npos);
 }
 
+struct NoEvents : bitfusion::transport::ReceiverEvents {
+  void async_error(uint32_t) override {}
+  void callback(bitfusion::wire::Reader, uint64_t, bitfusion::transport::Printed) override {}
+  void mark_reached(uint32_t) override {}
+  void ended(const char*, size_t) override {}
+  std::byte* reply_room(Reply*, size_t) override { return nullptr; }
+};
+
+// A thread that waits for its mark has sent no call, and no reply may name it.
+void a_reply_to_no_call_ends_every_wait() {
+  using bitfusion::wire::ReplyHeader, bitfusion::wire::ReplyKind;
+  int ends[2];
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  bitfusion::transport::Channel channel;
+  channel.adopt(ends[0]);
+  NoEvents events;
+  bitfusion::transport::Receiver receiver;
+  CHECK(receiver.init(&channel, &events));
+  bitfusion::transport::Waiter waiter;
+  receiver.add(&waiter);
+  const ReplyHeader header{sizeof(header), static_cast<uint16_t>(ReplyKind::kReply), 0, 0, 0, 0, 0};
+  CHECK(bitfusion::transport::write_exactly(ends[1], &header, sizeof(header), 5'000));
+  receiver.wait(&waiter);
+  CHECK(waiter.status == kLinkGone);
+}
+
 void the_end_of_the_session_fails_calls_under_way() {
   Loopback loopback = make();
   Link& link = loopback.link();
@@ -440,6 +513,7 @@ const TestCase kCases[] = {
     {"a blocking call stalls only its thread", a_blocking_call_stalls_only_its_thread},
     {"a full stream lets others pass", a_full_stream_lets_others_pass},
     {"a thread far ahead of its stream stops alone", a_thread_far_ahead_of_its_stream_stops_alone},
+    {"many threads far ahead leave a host function its end", many_threads_far_ahead_leave_a_host_function_its_end},
     {"the legacy stream waits for what is held", the_legacy_stream_waits_for_what_is_held},
     {"what takes away waits for what is held", what_takes_away_waits_for_what_is_held},
     {"large arguments arrive whole", large_arguments_arrive_whole},
@@ -450,12 +524,14 @@ const TestCase kCases[] = {
     {"a failed copy does not block the next", a_failed_copy_does_not_block_the_next},
     {"a copy out may fail half way", a_copy_out_may_fail_half_way},
     {"a client that sends more than it may is shown out", a_client_that_sends_more_than_it_may_is_shown_out},
+    {"a client that takes no failed copies is shown out", a_client_that_takes_no_failed_copies_is_shown_out},
     {"chunks out of order end the session", chunks_out_of_order_end_the_session},
     {"large arguments of failed calls are dropped", large_arguments_of_failed_calls_are_dropped},
     {"an answer that does not fit is an error of that call", an_answer_that_does_not_fit_is_an_error_of_that_call},
     {"one host function may be asked for by several streams", one_host_function_may_be_asked_for_by_several_streams},
     {"host functions run in the client", host_functions_run_in_the_client},
     {"a bad frame ends the session with a reason", a_bad_frame_ends_the_session_with_a_reason},
+    {"a reply to no call ends every wait", a_reply_to_no_call_ends_every_wait},
     {"the end of the session fails calls under way", the_end_of_the_session_fails_calls_under_way},
     {"a forked child cannot use the link", a_forked_child_cannot_use_the_link},
 };

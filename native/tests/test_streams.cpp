@@ -19,12 +19,18 @@ struct Rig {
   Mailbox mailbox;
   Streams streams{driver, helpers, mailbox};
 
+  Rig() { driver.ctx_set_current(kContext); }
   ~Rig() { helpers.finish(std::chrono::seconds(10)); }
   void look() {
     mailbox.run();
     streams.poll();
   }
   Streams::Stream& stream(uint64_t name) { return streams.find(name, reinterpret_cast<CUstream>(name), kContext); }
+  // Holds a stream until the gate opens.
+  void hold(uint64_t name, std::promise<void>* gate) {
+    const auto wait = [](void* data) { static_cast<std::promise<void>*>(data)->get_future().wait(); };
+    driver.launch_host_func(reinterpret_cast<CUstream>(name), wait, gate);
+  }
   // From now on an event that exists is not to be used any more.
   void end_events() { reinterpret_cast<void (*)()>(dlsym(driver.handle, "fakeEndEvents"))(); }
   int helpers_in_driver() { return reinterpret_cast<int (*)()>(dlsym(driver.handle, "fakeWaiting"))(); }
@@ -42,12 +48,28 @@ void streams_that_are_destroyed_are_forgotten() {
   CHECK(rig.streams.is_idle(Rig::kContext));
 }
 
+void a_stream_may_be_destroyed_under_another_context() {
+  Rig rig;
+  const auto other = reinterpret_cast<CUcontext>(2);
+  std::promise<void> gate;
+  rig.hold(5, &gate);
+  rig.streams.count(rig.stream(5));
+  rig.driver.ctx_set_current(other);
+  CUevent event = nullptr;
+  CHECK(rig.driver.event_create(&event, 0) == CUDA_SUCCESS);
+  rig.streams.forget(5, other);
+  CHECK(rig.driver.event_record(event, reinterpret_cast<CUstream>(6)) == CUDA_SUCCESS);  // `other` is current again
+  rig.look();
+  CHECK(!rig.streams.is_idle(Rig::kContext));
+  gate.set_value();
+  while (!rig.streams.is_idle(Rig::kContext)) rig.look();
+}
+
 void markers_end_with_their_context() {
   Rig rig;
   std::promise<void> gate;
   std::optional<CUresult> before, after;
-  rig.driver.launch_host_func(
-      reinterpret_cast<CUstream>(3), [](void* data) { static_cast<std::promise<void>*>(data)->get_future().wait(); }, &gate);
+  rig.hold(3, &gate);
   for (int i = 0; i < 2; ++i) CHECK(rig.streams.watch(rig.stream(3), [&](CUresult status) { before = status; }) == CUDA_SUCCESS);
   rig.streams.call_help();
   while (rig.helpers_in_driver() == 0) std::this_thread::yield();
@@ -64,6 +86,7 @@ void markers_end_with_their_context() {
 
 const TestCase kCases[] = {
     {"streams that are destroyed are forgotten", streams_that_are_destroyed_are_forgotten},
+    {"a stream may be destroyed under another context", a_stream_may_be_destroyed_under_another_context},
     {"markers end with their context", markers_end_with_their_context},
 };
 

@@ -16,7 +16,7 @@ TESTS = Path(os.environ.get("BITFUSION_BUILD", REPOSITORY / "build")) / "tests"
 WITHIN_S = 120
 
 
-@pytest.mark.parametrize("name", ["frames", "hello", "link", "output", "image_cache"])
+@pytest.mark.parametrize("name", ["frames", "hello", "link", "output", "streams", "image_cache"])
 def test_native(name: str) -> None:
     """Each executable is one group of cases; it says which failed and where."""
     program = TESTS / f"test_{name}"

@@ -251,7 +251,7 @@ stream, piece = ctypes.c_void_p(), bytes(64 << 10)
 assert cuda.cuStreamCreate(byref(stream), 1) == 0
 _, block = allocate(1)
 assert cuda.cuLaunchHostFunc(stream, function, None) == 0
-for _ in range(2200):
+for _ in range(1200):
     assert cuda.cuMemcpyHtoDAsync_v2(block, piece, ctypes.c_size_t(len(piece)), stream) == 0
 gate.set()
 print(cuda.cuStreamSynchronize(stream))
@@ -259,7 +259,7 @@ print(cuda.cuStreamSynchronize(stream))
 
 
 def test_a_host_function_ends_however_much_waits_for_it(remote: Rig, gpu: str) -> None:
-    """Its end is heard although the worker holds more than it takes otherwise."""
+    """Its end is heard although more stands behind it than a stream takes; a thread may be some 250 copies further ahead before it stops."""
     assert answers(remote, gpu, BEHIND_A_HOST_FUNCTION) == [0]
 
 

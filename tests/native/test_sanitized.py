@@ -16,7 +16,7 @@ OPTIONS = "detect_leaks=0:intercept_send=0"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["frames", "link"])
+@pytest.mark.parametrize("name", ["frames", "link", "streams"])
 def test_sanitized(name: str) -> None:
     """No test touches memory that is not its own, or does what the language leaves undefined."""
     program = sanitized.build(f"test_{name}", sanitized.sources(f"test_{name}", "loopback", "test_handlers"))

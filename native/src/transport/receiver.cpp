@@ -152,8 +152,8 @@ void Receiver::dispatch(const wire::ReplyHeader& header, const std::byte* payloa
 }
 
 void Receiver::answer(const wire::ReplyHeader& header, const std::byte* payload, size_t size) {
-  Waiter* waiter = take(header.sequence);
-  if (!waiter || !header.sequence) return malformed();
+  Waiter* waiter = header.sequence ? take(header.sequence) : nullptr;
+  if (!waiter) return malformed();
   waiter->status = header.status;
   waiter->landed = header.landed;
   waiter->printed = std::move(printed_);

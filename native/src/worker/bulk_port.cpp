@@ -110,6 +110,10 @@ void BulkPort::send(StagedChunk chunk, std::function<void()> released) {
 }
 
 void BulkPort::abandon(uint32_t transfer) {
+  {
+    std::lock_guard guard(lock_);
+    if (++abandoned_ > kMaxAbandoned) throw BadFrame{"too many failed copies that are not taken"};
+  }
   send({nullptr, {transfer, 0, 0, 0, static_cast<uint32_t>(wire::ChunkKind::kAbandoned), 0}}, nullptr);
 }
 
@@ -134,6 +138,7 @@ void BulkPort::send_loop() {
     if (queue_.empty()) continue;
     Outgoing next = std::move(queue_.front());
     queue_.pop_front();
+    if (!next.chunk.data) --abandoned_;
     guard.unlock();
     bool sent = write(next.chunk.header, next.chunk.data, next.chunk.header.size);
     if (next.chunk.data) {

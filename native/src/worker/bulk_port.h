@@ -43,7 +43,8 @@ class BulkPort {
   bool attached() const { return channel_ != nullptr; }
   // Sends a chunk of the outgoing staging and releases it. May be called before attach().
   void send(StagedChunk chunk, std::function<void()> released);
-  // Tells the client, behind what has been sent of it, that the rest of a transfer will not come.
+  // Tells the client, behind what has been sent of it, that the rest of a transfer will not come. Throws BadFrame when it takes none of
+  // that.
   void abandon(uint32_t transfer);
   // Lets the client send so many more chunks of a transfer (0: of any copy).
   void send_credit(uint32_t transfer, uint32_t chunks);
@@ -71,6 +72,8 @@ class BulkPort {
 
   // All attachments together, those that handlers work on included.
   static constexpr uint64_t kMaxAttachments = 2ull << 30;
+  // In the queue; staging bounds the chunks in it.
+  static constexpr size_t kMaxAbandoned = 1u << 16;
 
   Staging& in_;
   Staging& out_;
@@ -81,6 +84,7 @@ class BulkPort {
   std::mutex lock_;
   std::condition_variable changed_;
   std::deque<Outgoing> queue_;
+  size_t abandoned_ = 0;                  // of the queue
   std::map<uint32_t, uint32_t> credits_;  // chunks by transfer, not yet told
   bool stopped_ = false;
   std::atomic<uint64_t> bytes_in_{0};

@@ -6,6 +6,7 @@ namespace bitfusion::worker {
 namespace {
 
 uint64_t thread_key(uint32_t thread) { return Keys::kThread ^ thread; }
+size_t size_of(const Held& frame) { return sizeof(Held) + frame.payload.size(); }
 
 template <typename Line>
 bool has_earlier(const Line& line, uint64_t sequence) {
@@ -57,9 +58,23 @@ void Scoreboard::leave_line(const Held& frame) {
   if (work.blocking.empty() && work.apart.empty() && work.legacy.empty() && work.after.empty()) work_.erase(frame.header.context);
 }
 
-size_t Scoreboard::count_of(uint32_t thread) const {
-  auto found = counts_.find(thread);
-  return found == counts_.end() ? 0 : found->second;
+HeldOfThread Scoreboard::held_of(uint32_t thread) const {
+  auto found = threads_.find(thread);
+  return found == threads_.end() ? HeldOfThread{} : found->second;
+}
+
+void Scoreboard::count(const Held& frame) {
+  bytes_ += size_of(frame);
+  HeldOfThread& of_thread = threads_[frame.header.thread];
+  ++of_thread.frames;
+  of_thread.bytes += size_of(frame);
+}
+
+void Scoreboard::discount(const Held& frame) {
+  bytes_ -= size_of(frame);
+  auto of_thread = threads_.find(frame.header.thread);
+  of_thread->second.bytes -= size_of(frame);
+  if (--of_thread->second.frames == 0) threads_.erase(of_thread);
 }
 
 Held* Scoreboard::hold(std::unique_ptr<Held> owned) {
@@ -72,8 +87,7 @@ Held* Scoreboard::hold(std::unique_ptr<Held> owned) {
   for (uint64_t key : frame->queues) queues_[key].push_back(frame);
   if (frame->keys.is_everything()) barriers_.emplace(frame->header.sequence, frame);
   if (Line* line = line_of(*frame)) line->emplace(frame->header.sequence, frame);
-  bytes_ += sizeof(Held) + frame->payload.size();
-  ++counts_[frame->header.thread];
+  count(*frame);
   frames_.emplace(frame->header.sequence, std::move(owned));
   consider(frame);
   return frame;
@@ -82,8 +96,7 @@ Held* Scoreboard::hold(std::unique_ptr<Held> owned) {
 void Scoreboard::release(Held* frame) {
   bool was_barrier = frame->keys.is_everything();
   if (was_barrier) barriers_.erase(frame->header.sequence);
-  bytes_ -= sizeof(Held) + frame->payload.size();
-  if (auto of = counts_.find(frame->header.thread); --of->second == 0) counts_.erase(of);
+  discount(*frame);
   auto owned = std::move(frames_.at(frame->header.sequence));
   frames_.erase(frame->header.sequence);
   for (uint64_t key : frame->queues) {

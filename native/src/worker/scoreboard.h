@@ -31,12 +31,17 @@ struct Held {
   std::vector<uint64_t> queues;  // keys under which it stands
 };
 
+// What is held of one client thread, with the room it takes.
+struct HeldOfThread {
+  size_t frames = 0;
+  size_t bytes = 0;
+};
+
 class Scoreboard {
  public:
   bool empty() const { return frames_.empty(); }
   size_t bytes() const { return bytes_; }
-  // How many of one client thread are held.
-  size_t count_of(uint32_t thread) const;
+  HeldOfThread held_of(uint32_t thread) const;
 
   // Whether a frame with these keys has to wait for one that is held.
   bool conflicts(const Keys& keys, const wire::FrameHeader& header) const;
@@ -56,6 +61,8 @@ class Scoreboard {
   Line* line_of(const Held& frame);
   bool must_wait(Standing standing, uint64_t context, uint64_t sequence) const;
   void leave_line(const Held& frame);
+  void count(const Held& frame);
+  void discount(const Held& frame);
   bool is_first(const Held& frame) const;
   void consider(Held* frame);
   void consider_around_barriers();
@@ -66,7 +73,7 @@ class Scoreboard {
   std::unordered_map<uint64_t, Work> work_;                 // by context
   std::deque<Held*> ready_;
   size_t bytes_ = 0;
-  std::unordered_map<uint32_t, size_t> counts_;  // by thread
+  std::unordered_map<uint32_t, HeldOfThread> threads_;
 };
 
 }  // namespace bitfusion::worker

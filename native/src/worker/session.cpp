@@ -15,8 +15,8 @@
 namespace bitfusion::worker {
 namespace {
 
-// A client thread of which more frames are held gets no answer to its mark, and stops (transport/pace.h): later than in the driver itself.
-constexpr size_t kMaxHeldOfThread = 2'000;
+// A client thread of which more is held gets no answer to its mark, and stops (transport/pace.h): later than in the driver itself.
+constexpr HeldOfThread kMaxHeldOfThread{2'000, 16u << 20};
 // More than this held, and nothing more is read: only clients that do not stop get there, and those of many threads that have.
 constexpr size_t kMaxHeldBytes = 1u << 30;
 constexpr int kLastFlushMs = 1000;
@@ -184,7 +184,8 @@ void Session::take_mark(uint32_t thread) {
 
 void Session::answer_marks() {
   std::erase_if(marks_, [this](uint32_t thread) {
-    if (board_.count_of(thread) > kMaxHeldOfThread) return false;
+    const HeldOfThread held = board_.held_of(thread);
+    if (held.frames > kMaxHeldOfThread.frames || held.bytes > kMaxHeldOfThread.bytes) return false;
     port_.reply({0, static_cast<uint16_t>(wire::ReplyKind::kMarkReached), 0, 0, 0, 0, thread}, {});
     return true;
   });
@@ -323,7 +324,7 @@ void Session::begin_end(uint64_t name) {
   streams_.let_go(context);
   launched_.erase(context);
   for (EventWait& wait : event_waits_) {
-    if (wait.header.context != name || wait.helped) continue;
+    if (wait.context != context || wait.helped) continue;
     wait.finished = true;
     wait.status = CUDA_ERROR_CONTEXT_IS_DESTROYED;
   }

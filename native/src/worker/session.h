@@ -137,6 +137,7 @@ class Session final : public Executor {
   struct EventWait {
     wire::FrameHeader header;
     CUevent event;
+    CUcontext context;
     bool helped;
     bool finished;
     CUresult status;

@@ -53,7 +53,7 @@ void Session::wait_event(const wire::FrameHeader& header, const Keys& keys) {
   CUevent event = nullptr;
   if (!table_.event(state_, keys.waited_event(), &event)) return finish(header, CUDA_ERROR_INVALID_HANDLE);
   begin_wait();
-  event_waits_.push_back({header, event, false, false, CUDA_SUCCESS});
+  event_waits_.push_back({header, event, context_, false, false, CUDA_SUCCESS});
 }
 
 bool Session::poll_event_waits() {

@@ -109,16 +109,24 @@ CUresult Streams::watch_all(CUcontext context, Done done) {
   return CUDA_SUCCESS;
 }
 
-void Streams::forget(uint64_t name, CUcontext context) {
+void Streams::forget(uint64_t name, CUcontext current) {
   // Frames may have named it in other contexts than its own, too.
   for (auto at = streams_.lower_bound({name, nullptr}); at != streams_.end() && at->first.first == name; ++at) {
     Stream& stream = *at->second;
     if (stream.gone) continue;
-    const bool covered = stream.unmarked == 0 || (stream.context == context && mark(stream, nullptr, false) == CUDA_SUCCESS);
-    if (!covered) stream.unfinished = stream.unmarked = 0;
+    if (stream.unmarked > 0 && mark_last(stream, current) != CUDA_SUCCESS) stream.unfinished = stream.unmarked = 0;
     stream.gone = true;
     list(stream);
   }
+}
+
+// A stream takes events of its own context only.
+CUresult Streams::mark_last(Stream& stream, CUcontext current) {
+  if (stream.context == current) return mark(stream, nullptr, false);
+  CUresult status = driver_.ctx_set_current(stream.context);
+  if (status == CUDA_SUCCESS) status = mark(stream, nullptr, false);
+  driver_.ctx_set_current(current);
+  return status;
 }
 
 void Streams::let_go(CUcontext context) {

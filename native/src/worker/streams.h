@@ -67,8 +67,8 @@ class Streams {
   CUresult watch(Stream& stream, Done done, bool urgent = true);
   // Calls `done` when all streams of the context have finished what they have now.
   CUresult watch_all(CUcontext context, Done done);
-  // The stream is about to be destroyed: a last marker covers what is on it.
-  void forget(uint64_t name, CUcontext context);
+  // The stream is about to be destroyed: a last marker covers what is on it. `current` is the context that is, and is again afterwards.
+  void forget(uint64_t name, CUcontext current);
   // The driver is about to end a context: its streams and markers are not looked at any more.
   void let_go(CUcontext context);
   // It has: who waited for work on them hears of it.
@@ -96,6 +96,7 @@ class Streams {
   bool poll_stream(Stream& stream);
   void learn(uint64_t name, CUstream handle);
   CUresult mark(Stream& stream, Done done, bool urgent);
+  CUresult mark_last(Stream& stream, CUcontext current);
   void help(std::shared_ptr<Stream> stream, Marker* marker);
 
   const Driver& driver_;
