@@ -165,15 +165,17 @@ void many_threads_far_ahead_leave_a_host_function_its_end() {
   const auto wait = [](void* data, uint32_t) { static_cast<std::promise<void>*>(data)->get_future().wait(); };
   send(link, kHostCall, 3, link.remember_host_function(wait, &gate, false));
   std::atomic<uint64_t> sent{0};
+  std::atomic<bool> enough{false};
   std::vector<std::thread> threads;
   for (size_t i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       const auto to = reinterpret_cast<uint64_t>(device.data());
-      for (size_t copy = 0; copy < kCopies; ++copy, ++sent)
+      for (size_t copy = 0; copy < kCopies && !enough; ++copy, ++sent)
         CHECK(link.copy_in(kContext, 3, to, source.data(), source.size(), CopyMode::kPageable) == 0);
     });
   }
   CHECK(wait_until_still(link, sent) < kThreads * kCopies);
+  enough = true;
   gate.set_value();
   for (auto& thread : threads) thread.join();
   CHECK(call(link, kSyncStream, 3) == 0);

@@ -48,6 +48,22 @@ void streams_that_are_destroyed_are_forgotten() {
   CHECK(rig.streams.is_idle(Rig::kContext));
 }
 
+// Without a look at all streams; who is told of a marker is told by that.
+void a_full_stream_has_room_when_its_work_is_over() {
+  Rig rig;
+  Streams::Stream& stream = rig.stream(7);
+  bool told = false;
+  for (uint32_t i = 0; i < Streams::kMaxUnfinished; ++i) {
+    rig.streams.count(stream);
+    if (i == Streams::kMaxUnfinished / 2) CHECK(rig.streams.watch(stream, [&](CUresult) { told = true; }) == CUDA_SUCCESS);
+  }
+  CHECK(rig.driver.stream_synchronize(stream.handle) == CUDA_SUCCESS);
+  CHECK(rig.streams.has_room(stream));
+  CHECK(!told);
+  rig.look();
+  CHECK(told);
+}
+
 void a_stream_may_be_destroyed_under_another_context() {
   Rig rig;
   const auto other = reinterpret_cast<CUcontext>(2);
@@ -86,6 +102,7 @@ void markers_end_with_their_context() {
 
 const TestCase kCases[] = {
     {"streams that are destroyed are forgotten", streams_that_are_destroyed_are_forgotten},
+    {"a full stream has room when its work is over", a_full_stream_has_room_when_its_work_is_over},
     {"a stream may be destroyed under another context", a_stream_may_be_destroyed_under_another_context},
     {"markers end with their context", markers_end_with_their_context},
 };

@@ -196,14 +196,28 @@ bool Streams::poll_stream(Stream& stream) {
   while (!stream.watches.empty()) {
     CUresult status = driver_.event_query(stream.watches.front().marker->event);
     if (status == CUDA_ERROR_NOT_READY) break;
-    Watch watch = std::move(stream.watches.front());
-    stream.watches.pop_front();
-    stream.unfinished -= std::min(stream.unfinished, watch.work);
-    recycle(std::move(watch.marker));
-    if (watch.done) watch.done(status);
+    Done done = pop_watch(stream);
+    if (done) done(status);
     progress = true;
   }
   return progress;
+}
+
+// Not past a marker that somebody is told of: what hears of it may start or release frames, and the caller is starting one.
+bool Streams::make_room(Stream& stream) {
+  while (!stream.watches.empty() && !stream.watches.front().done) {
+    if (driver_.event_query(stream.watches.front().marker->event) == CUDA_ERROR_NOT_READY) break;
+    pop_watch(stream);
+  }
+  return stream.unfinished < kMaxUnfinished;
+}
+
+Streams::Done Streams::pop_watch(Stream& stream) {
+  Watch watch = std::move(stream.watches.front());
+  stream.watches.pop_front();
+  stream.unfinished -= std::min(stream.unfinished, watch.work);
+  recycle(std::move(watch.marker));
+  return std::move(watch.done);
 }
 
 bool Streams::is_waited_for() const {

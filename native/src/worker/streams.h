@@ -60,7 +60,8 @@ class Streams {
   Stream& find(uint64_t name, CUstream handle, CUcontext context);
   // Null for one that no frame has named. The one that was named last is found at once.
   Stream* find_handle(CUstream handle, CUcontext context);
-  bool has_room(const Stream& stream) const { return stream.unfinished < kMaxUnfinished; }
+  // Looks at the stream's markers when it seems to be full: many frames may be started between two polls.
+  bool has_room(Stream& stream) { return stream.unfinished < kMaxUnfinished || make_room(stream); }
   // One more unit of work has been enqueued.
   void count(Stream& stream);
   // Calls `done` when all that is on the stream now has finished. On failure (returned) it is not called.
@@ -94,6 +95,9 @@ class Streams {
   void list(Stream& stream);
   void erase_if_gone(Stream& stream);
   bool poll_stream(Stream& stream);
+  bool make_room(Stream& stream);
+  // The oldest watch is over; what is to be called for that.
+  Done pop_watch(Stream& stream);
   void learn(uint64_t name, CUstream handle);
   CUresult mark(Stream& stream, Done done, bool urgent);
   CUresult mark_last(Stream& stream, CUcontext current);
