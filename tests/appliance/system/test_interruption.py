@@ -13,9 +13,11 @@ from tests.appliance.system.test_boot import settled
 pytestmark = pytest.mark.timeout(1800)
 
 _PACKAGES = "usr/lib/bitfusion/venv/lib/python3.11/site-packages"
+_HOLD_IN = "var/lib/hold-in"
 _HELD = "var/lib/held-in"
-# Put into the machine: the agent stops for ever after a module has done its work, before this is recorded.
-_HOLD = """
+# Put into the machine: the agent stops for ever after a module has done its work, before this is recorded. The module's name is read when
+# it runs: a boot takes a second, and Python takes a source of the same second and size for the one it has compiled.
+_HOLD = f"""
 import sys
 if "bitfusion_appliance.firstboot" in sys.orig_argv and "run" in sys.orig_argv:
     import dataclasses, signal
@@ -23,10 +25,11 @@ if "bitfusion_appliance.firstboot" in sys.orig_argv and "run" in sys.orig_argv:
     def hold(module):
         def apply(boot):
             module.apply(boot)
-            boot.host.write("/{held}", module.id)
+            boot.host.write("/{_HELD}", module.id)
             signal.pause()
         return dataclasses.replace(module, apply=apply)
-    modules.MODULES = tuple(hold(one) if one.id == "{module}" else one for one in modules.MODULES)
+    wanted = open("/{_HOLD_IN}").read()
+    modules.MODULES = tuple(hold(one) if one.id == wanted else one for one in modules.MODULES)
 """
 FORM = {**static(1, "10.84.1.2"), "host.hostname": "gpu-1", "host.customer_password": "pw"}
 
@@ -34,7 +37,8 @@ FORM = {**static(1, "10.84.1.2"), "host.hostname": "gpu-1", "host.customer_passw
 def hold_in(machine: Container, module: str) -> None:
     """At the next boot, first boot gets no further than this module; empty: it runs through."""
     folder = machine.tree / _PACKAGES
-    (folder / "hold.py").write_text(_HOLD.format(held=_HELD, module=module))
+    (folder / "hold.py").write_text(_HOLD)
+    (machine.tree / _HOLD_IN).write_text(module)
     # Read after bitfusion.pth, which makes the agent importable.
     (folder / "hold.pth").write_text("import hold\n" if module else "")
 
